@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""`python -m socketgate` and the installed command."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    words = sys.argv[1:]
+    if words[:1] == ["exec"]:
+        # A part of every connection of an Accept=yes backend: no argparse, nothing it doesn't need.
+        from socketgate.cli.exec import main as exec_main
+
+        sys.exit(exec_main(words[1:]))
+    from socketgate.cli import main as cli_main
+
+    sys.exit(cli_main(words))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: MIT
+"""The command line: one module for each verb.
+
+A verb's module has `HELP` (one line), `configure(parser)`, which adds its arguments, and
+`run(arguments)`, which returns the exit code. Only the module of the verb that was typed is imported,
+so that `socketgate exec`, a part of every connection, starts fast.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Protocol
+
+from socketgate import __version__
+from socketgate.errors import SocketgateError
+
+#: verb -> its module in this package, in the order `socketgate --help` lists them.
+VERBS = {
+    "run": "run",
+    "exec": "exec",
+    "unit": "unit",
+}
+
+
+class ExitCode(IntEnum):
+    """What the exit codes mean, for every verb."""
+
+    OK = 0
+    DENIED = 1
+    WRONG = 2
+    UNREACHABLE = 3
+    NOT_PERMITTED = 4
+
+
+class Verb(Protocol):
+    """What a verb's module offers."""
+
+    HELP: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the verb's arguments."""
+
+    def run(self, arguments: argparse.Namespace) -> int:
+        """Do it; the answer is the exit code."""
+
+
+def load_verb(name: str) -> Verb:
+    """The module of a verb."""
+    module: Verb = importlib.import_module(f"socketgate.cli.{VERBS[name]}")  # type: ignore[assignment]  # a module is its own protocol
+    return module
+
+
+def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser for these verbs: all of them for help and completions, else the one in use."""
+    parser = argparse.ArgumentParser(
+        prog="socketgate", description="TCP Wrappers for systemd: hosts.allow and hosts.deny for every daemon"
+    )
+    parser.add_argument("--version", action="version", version=f"socketgate {__version__}")
+    subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for name in verbs:
+        verb = load_verb(name)
+        subparser = subparsers.add_parser(name, help=verb.HELP, description=verb.HELP)
+        verb.configure(subparser)
+        subparser.set_defaults(run=verb.run)
+    return parser
+
+
+def main(words: Sequence[str]) -> int:
+    """Run one command; the answer is the exit code. Errors for the user are one line on stderr."""
+    named = words[0] if words else ""
+    parser = build_parser([named] if named in VERBS else list(VERBS))
+    arguments = parser.parse_args(words)
+    try:
+        code: int = arguments.run(arguments)
+    except SocketgateError as error:
+        print(f"socketgate: {error}", file=sys.stderr)
+        return ExitCode.WRONG
+    return code
