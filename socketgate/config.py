@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: MIT
+"""The configuration: /etc/socketgate/socketgate.toml and socketgate.d/*.toml, all of it optional.
+
+    [rules]                                  where the rules are and what a mistake in them does
+    [daemon.NAME]                            who gets the connections of the socket of that name
+    [limits]                                 how much of anything a stranger can take up
+
+The files are merged in the order of their names after the main file; a key said twice is an error, so
+that what a package or `socketgate unit --install` wrote never silently overrides the admin.
+"""
+
+import difflib
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+
+from socketgate.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/socketgate/socketgate.toml")
+BACKEND_FOLDER = Path("/run/socketgate/backend")
+
+#: FileDescriptorName= and, with it, the daemon's name in the rules (systemd.socket(5)): at most 255 printable
+#: characters, no colon. A slash would lead the backend's path out of its folder.
+NAME_OF_DAEMON = re.compile(r"(?!\.)[!-.0-9;-~]{1,255}")
+
+
+class OnError(StrEnum):
+    """What a mistake in the rule files does to a reload."""
+
+    KEEP = "keep"
+    LIBWRAP = "libwrap"
+
+
+class HandoffMode(StrEnum):
+    """How a backend takes its clients: many on one channel, or one for each Unix connection."""
+
+    CHANNEL = "channel"
+    CONNECTION = "connection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RulesConfig:
+    """Where the rules are."""
+
+    allow: Path = Path("/etc/hosts.allow")
+    deny: Path = Path("/etc/hosts.deny")
+    on_error: OnError = OnError.KEEP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonConfig:
+    """Who gets a daemon's connections."""
+
+    backend: tuple[Path, ...]
+    handoff: HandoffMode = HandoffMode.CHANNEL
+    backend_users: tuple[str, ...] = ()
+
+
+# fmt: off
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much a stranger can take up. Each: default, unit, reason."""
+
+    held_connections: int = 512      # connections accepted and not yet gone; beyond it the rest wait in the kernel's queue
+    waiting_per_source: int = 32     # connections from one address (IPv6: /64) waiting for lookups or commands; more are closed
+    decide_seconds: int = 30         # seconds a connection may wait for lookups and commands in all; past it, it is refused
+    handoff_seconds: int = 60        # seconds a connection may wait for a backend to take it; past it, it is closed
+    drain_seconds: int = 20          # seconds a stopping gate gives the connections it holds
+    refusals_logged: int = 20        # refusals from one network (IPv4 /24, IPv6 /64) written out in ten seconds; the rest are summed up
+    refusals_logged_total: int = 1000  # the same for all networks together
+# fmt: on
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings, checked."""
+
+    rules: RulesConfig = RulesConfig()
+    daemons: Mapping[str, DaemonConfig] = field(default_factory=dict)
+    limits: Limits = Limits()
+
+    def daemon(self, name: str) -> DaemonConfig:
+        """The settings of a daemon; one that no file mentions has the defaults."""
+        return self.daemons.get(name) or default_daemon(name)
+
+
+def default_daemon(name: str) -> DaemonConfig:
+    """What holds for a daemon that no file mentions."""
+    return DaemonConfig(backend=(BACKEND_FOLDER / f"{name}.sock",))
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Read the configuration. A named file must exist, the default one need not.
+
+    Raises ConfigError, which names the file and, where there is one, the line.
+    """
+    main = path or DEFAULT_PATH
+    texts = []
+    if path is not None or main.exists():
+        texts.append(_read(main))
+    for part in sorted(main.with_suffix(".d").glob("*.toml")):
+        texts.append(_read(part))
+    return parse_config(texts)
+
+
+def parse_config(texts: list[tuple[Path, str]]) -> Config:
+    """Check the files' texts and merge them into one configuration."""
+    seen: dict[tuple[str, ...], object] = {}
+    for path, text in texts:
+        for key, value in _parse_file(path, text).items():
+            if key in seen:
+                raise _Place(path, text, key).error("is already set in an earlier file; keep one of them")
+            seen[key] = value
+    daemons: dict[str, dict[str, object]] = {}
+    for key, value in seen.items():
+        if key[0] == "daemon":
+            daemons.setdefault(key[1], {})[key[2]] = value
+    return Config(
+        rules=RulesConfig(**_section(seen, "rules")),  # type: ignore[arg-type]  # _READERS made the types
+        limits=Limits(**_section(seen, "limits")),  # type: ignore[arg-type]  # _READERS made the types
+        daemons={name: _daemon(name, values) for name, values in daemons.items()},
+    )
+
+
+def _section(seen: Mapping[tuple[str, ...], object], section: str) -> dict[str, object]:
+    return {key[1].replace("-", "_"): value for key, value in seen.items() if key[0] == section}
+
+
+def _daemon(name: str, values: Mapping[str, object]) -> DaemonConfig:
+    settings: dict[str, object] = {"backend": default_daemon(name).backend}
+    settings.update({key.replace("-", "_"): value for key, value in values.items()})
+    return DaemonConfig(**settings)  # type: ignore[arg-type]  # _READERS made the types
+
+
+def _read(path: Path) -> tuple[Path, str]:
+    try:
+        return path, path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 (byte {error.start}): save it as UTF-8") from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a key stands, for an error that the admin can go to."""
+
+    path: Path
+    text: str
+    key: tuple[str, ...]
+
+    def error(self, what: str) -> ConfigError:
+        return ConfigError(f"{self.path}:{self._line()}: {'.'.join(self.key)} {what}")
+
+    def _line(self) -> int:
+        """The key's line: after its section's header where it has one. The best guess wins."""
+        lines = self.text.splitlines()
+        header = ".".join(self.key[:-1])
+        start = next((n for n, line in enumerate(lines) if _is_header(line, header)), 0)
+        wanted = re.compile(rf"\s*\[?\s*(?:[\w.\"-]+\.)?[\"']?{re.escape(self.key[-1])}[\"']?\s*[\]=.]")
+        for number in [*range(start, len(lines)), *range(start)]:
+            if wanted.match(lines[number]):
+                return number + 1
+        return start + 1
+
+
+def _is_header(line: str, header: str) -> bool:
+    return line.strip().replace('"', "").replace(" ", "").startswith(f"[{header}]")
+
+
+def _parse_file(path: Path, text: str) -> dict[tuple[str, ...], object]:
+    """One file's settings by their full keys, each of the right type."""
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = re.search(r"\(at line (\d+)", str(error))
+        line = f":{where[1]}" if where else ""
+        raise ConfigError(f"{path}{line}: not valid TOML: {error}") from error
+    found: dict[tuple[str, ...], object] = {}
+    for section, values in tree.items():
+        place = _Place(path, text, (section,))
+        if section not in _READERS:
+            raise place.error(f"is unknown{_nearest(section, _READERS)}")
+        if not isinstance(values, dict):
+            raise place.error(f"must be a table: [{section}]")
+        tables = values.items() if section == "daemon" else [("", values)]
+        for name, table in tables:
+            prefix = (section, name) if section == "daemon" else (section,)
+            found.update(_parse_table(_Place(path, text, prefix), table))
+    return found
+
+
+def _parse_table(place: _Place, table: object) -> dict[tuple[str, ...], object]:
+    section = place.key[0]
+    if section == "daemon" and not NAME_OF_DAEMON.fullmatch(place.key[1]):
+        raise place.error("can't be the name of a socket (FileDescriptorName=): use letters, digits, dashes")
+    if not isinstance(table, dict):
+        raise place.error(f"must be a table: [{'.'.join(place.key)}]")
+    found: dict[tuple[str, ...], object] = {}
+    for name, value in table.items():
+        at = _Place(place.path, place.text, (*place.key, name))
+        reader = _READERS[section].get(name)
+        if reader is None:
+            raise at.error(f"is unknown{_nearest(name, _READERS[section])}")
+        try:
+            found[at.key] = reader(value)
+        except ValueError as error:
+            raise at.error(f"must be {error}") from error
+    return found
+
+
+def _nearest(word: str, valid: Mapping[str, object]) -> str:
+    close = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
+    return f": did you mean {close[0]!r}?" if close else f": valid are {', '.join(sorted(valid))}"
+
+
+def _path(value: object) -> Path:
+    if not isinstance(value, str) or not value.startswith("/") or "\0" in value:
+        raise ValueError('an absolute path, such as "/etc/hosts.allow"')
+    return Path(value)
+
+
+def _paths(value: object) -> tuple[Path, ...]:
+    if isinstance(value, list) and value:
+        return tuple(_path(one) for one in value)
+    if isinstance(value, list):
+        raise ValueError("a path or a list of at least one path")
+    return (_path(value),)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise ValueError('a list of user names, such as ["www-data"]')
+    return tuple(value)
+
+
+def _number(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
+        raise ValueError("a whole number from 1 to 1000000")
+    return value
+
+
+def _one_of(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
+    def read(value: object) -> StrEnum:
+        if value not in list(choices):
+            raise ValueError(" or ".join(f'"{choice}"' for choice in choices))
+        return choices(value)
+
+    return read
+
+
+#: section -> key -> how its value is read; the reader's ValueError says what it must be.
+_READERS: dict[str, dict[str, Callable[[object], object]]] = {
+    "rules": {"allow": _path, "deny": _path, "on-error": _one_of(OnError)},
+    "daemon": {"backend": _paths, "handoff": _one_of(HandoffMode), "backend-users": _names},
+    "limits": {limit.name.replace("_", "-"): _number for limit in fields(Limits)},
+}

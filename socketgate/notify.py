@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Tell the service manager how we are (sd_notify(3)): ready, status, alive, stopping.
+
+Without the sdnotify package the few lines it takes are done here; without NOTIFY_SOCKET nothing is.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+
+try:
+    from sdnotify import SystemdNotifier
+except ImportError:  # a distribution without it
+    SystemdNotifier = None
+
+Send = Callable[[str], object]
+
+
+class Notifier:
+    """The way to the service manager. Never raises: nobody listening is no failure of ours."""
+
+    def __init__(self, send: Send | None = None) -> None:
+        self._send = send or (SystemdNotifier().notify if SystemdNotifier else _send_by_hand)
+        self._status = ""
+
+    def ready(self, status: str) -> None:
+        """Start or reload is complete."""
+        self._status = status
+        self._send(f"READY=1\nSTATUS={status}")
+
+    def status(self, text: str) -> None:
+        """One line for `systemctl status`; said again only when it changed."""
+        if text != self._status:
+            self._status = text
+            self._send(f"STATUS={text}")
+
+    def reloading(self) -> None:
+        """A reload was asked for; `ready` ends it (Type=notify-reload wants the time as well)."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def watchdog(self) -> None:
+        """The loop turns."""
+        self._send("WATCHDOG=1")
+
+    def stopping(self, status: str) -> None:
+        """No new connections from here on."""
+        self._send(f"STOPPING=1\nSTATUS={status}")
+
+
+def watchdog_seconds() -> float | None:
+    """How often to say that we are alive: half of what the manager waits (sd_watchdog_enabled(3))."""
+    microseconds = os.environ.get("WATCHDOG_USEC", "")
+    for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+    if not for_us or not microseconds.isdecimal() or int(microseconds) == 0:
+        return None
+    return int(microseconds) / 2_000_000
+
+
+def _send_by_hand(state: str) -> None:
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+        try:
+            sock.sendto(state.encode(), address)
+        except OSError:
+            return  # as sdnotify: whoever started us may have gone
