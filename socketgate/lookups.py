@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""Finds out whatever the rules need to know, without holding up the loop.
+
+    decide() ──Need(fact)──▶ cached(fact, request) ──▶ Found: no task needed
+                         └─▶ await look_up(fact, request) ──▶ Found, always, by its deadline
+
+A fact nobody could find out is `unknown`, a question nobody could answer is answered No, and
+`Found.note` says why, for the journal.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from functools import partial
+from pathlib import Path
+
+from socketgate import accounts, netgroup, resolver
+from socketgate.forward import ForwardNames
+from socketgate.ident import IDENT_PORT, look_up_user
+from socketgate.lookup_cache import LookupCache
+from socketgate.lookup_pool import LookupPool, Work
+from socketgate.lookup_source import network_of, plain, source_of
+from socketgate.lookup_values import Found, LookupLimits, Shares, Trouble
+from socketgate.rules.request import (
+    UNKNOWN,
+    AccountExists,
+    Answer,
+    CommandStatus,
+    Endpoint,
+    Fact,
+    ForwardAddresses,
+    InNetgroup,
+    Lookup,
+    Request,
+)
+
+#: When one of these changes, answers are stale: call `flush`.
+FLUSH_ON = tuple(Path(file) for file in resolver.FILES + netgroup.FILES + accounts.FILES)
+
+#: Runs an `aclexec` command and says how it ended; None when it could not be run or was cut off.
+#: It has its own deadline and never raises.
+RunCommand = Callable[[CommandStatus, Request], Awaitable[int | None]]
+
+
+async def run_nothing(_status: CommandStatus, _request: Request) -> int | None:
+    """For a gate that has no command runner: every command could not be run."""
+    return None
+
+
+class Lookups:
+    """All lookups of one gate: their threads, their cache, their limits. One loop only."""
+
+    def __init__(
+        self,
+        limits: LookupLimits | None = None,
+        *,
+        run_command: RunCommand = run_nothing,
+        ident_port: int = IDENT_PORT,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits = limits or LookupLimits()
+        self._run_command = run_command
+        self._ident_port = ident_port
+        self._cache = LookupCache(limits, clock)
+        self._forward = ForwardNames(limits, clock)
+        self._waiting = Shares(limits.max_waiting, limits.max_waiting_per_source)
+        self._ident = Shares(limits.max_ident, limits.max_ident_per_source)
+        self._names = LookupPool(
+            "name",
+            max_threads=limits.max_name_threads,
+            max_per_network=limits.max_name_threads_per_network,
+        )
+        threads = limits.max_account_threads
+        self._accounts = LookupPool("account", max_threads=threads, max_per_network=threads)
+        # innetgr(3) must not run in two threads at once.
+        self._netgroups = LookupPool("netgroup", max_threads=1, max_per_network=1)
+
+    def cached(self, fact: Lookup, request: Request) -> Found | None:
+        """The answer, if it is known without asking anybody; else None."""
+        match fact:
+            case ForwardAddresses(name):
+                return self._forward.found(name)
+            case Fact.CLIENT_USER:
+                is_known = UNKNOWN in (request.client.address, request.server.address)
+                return Found(UNKNOWN) if is_known else None
+            case Fact.CLIENT_NAME if request.client.address == UNKNOWN:
+                return Found(UNKNOWN)
+            case Fact.SERVER_NAME if request.server.address == UNKNOWN:
+                return Found(UNKNOWN)
+            case _:
+                return self._cache.get(_cache_key(fact, request))
+
+    async def look_up(
+        self, fact: Lookup, request: Request, *, timeout_seconds: float | None = None
+    ) -> Found:
+        """Find it out, by the deadline: the one given, or the one usual for this kind of lookup.
+
+        Never raises. The answer has the type that `fact` promises.
+        """
+        found = self.cached(fact, request)
+        if found is not None:
+            return found
+        match fact:
+            case Fact.CLIENT_NAME:
+                return await self._client_name(request, timeout_seconds)
+            case Fact.SERVER_NAME:
+                return await self._name(fact, request, request.server, timeout_seconds)
+            case Fact.CLIENT_USER:
+                return await self._client_user(request, timeout_seconds)
+            case InNetgroup(group, host):
+                work = partial(netgroup.look_up_netgroup, group, host)
+                return await self._in_netgroup(fact, request, work, timeout_seconds)
+            case AccountExists(name, is_group):
+                work = partial(accounts.look_up_account, name, is_group=is_group)
+                return await self._account_exists(fact, request, work, timeout_seconds)
+            case CommandStatus():
+                return Found(await self._run_command(fact, request))
+            case ForwardAddresses(name):
+                return self._forward.found(name)
+
+    def watch_forward(self, names: frozenset[bytes]) -> None:
+        """Keep the addresses of these names at hand: all that `dns:` patterns of the table name."""
+        self._forward.watch(names)
+
+    async def forward_settled(self, timeout_seconds: float) -> bool:
+        """Wait until every watched name has had a first answer, good or bad; False at the deadline.
+
+        For the start: a client who comes before that finds `dns:` patterns that match nothing.
+        """
+        return await self._forward.settled(timeout_seconds)
+
+    def flush(self) -> None:
+        """Forget answers, those under way included. `dns:` names keep theirs until asked again."""
+        self._cache.flush()
+        self._forward.refresh()
+
+    def close(self) -> None:
+        """Answer all who wait, and let go of the threads. A stuck one does not hold up the exit."""
+        self._forward.close()
+        for pool in (self._names, self._accounts, self._netgroups):
+            pool.close()
+
+    async def _client_name(self, request: Request, timeout_seconds: float | None) -> Found:
+        """As `_name`, with a limit on what one source may have waiting."""
+        source = source_of(request.client.address)
+        if not self._waiting.take(source):
+            return Found(UNKNOWN, f"name: over the limit for {source}")
+        try:
+            return await self._name(Fact.CLIENT_NAME, request, request.client, timeout_seconds)
+        finally:
+            self._waiting.give_back(source)
+
+    async def _name(
+        self, fact: Fact, request: Request, endpoint: Endpoint, timeout_seconds: float | None
+    ) -> Found:
+        subject = SUBJECTS[fact]
+        return await self._in_pool(
+            self._names,
+            _cache_key(fact, request),
+            network_of(endpoint.address),
+            partial(resolver.look_up_name, endpoint.address, subject),
+            timeout_seconds=timeout_seconds or self._limits.name_seconds,
+            without=UNKNOWN,
+            subject=subject,
+        )
+
+    async def _client_user(self, request: Request, timeout_seconds: float | None) -> Found:
+        seconds = timeout_seconds or self._limits.ident_seconds
+        source = source_of(request.client.address)
+        if not self._ident.take(source):
+            return Found(UNKNOWN, f"user: over the limit for {source}")
+        try:
+            return await look_up_user(
+                request,
+                timeout_seconds=min(seconds, self._limits.max_ident_seconds),
+                port=self._ident_port,
+            )
+        finally:
+            self._ident.give_back(source)
+
+    async def _in_netgroup(
+        self, fact: InNetgroup, request: Request, work: Work, timeout_seconds: float | None
+    ) -> Found:
+        return await self._in_pool(
+            self._netgroups,
+            _cache_key(fact, request),
+            "netgroup",
+            work,
+            timeout_seconds=timeout_seconds or self._limits.netgroup_seconds,
+            without=False,
+            subject="netgroup",
+        )
+
+    async def _account_exists(
+        self, fact: AccountExists, request: Request, work: Work, timeout_seconds: float | None
+    ) -> Found:
+        return await self._in_pool(
+            self._accounts,
+            _cache_key(fact, request),
+            "account",
+            work,
+            timeout_seconds=timeout_seconds or self._limits.account_seconds,
+            without=False,
+            subject="group" if fact.is_group else "account",
+        )
+
+    async def _in_pool(
+        self,
+        pool: LookupPool,
+        key: Hashable,
+        network: str,
+        work: Work,
+        *,
+        timeout_seconds: float,
+        without: Answer,
+        subject: str,
+    ) -> Found:
+        """Wait for a blocking lookup; what it finds is kept, even when it comes too late."""
+        generation = self._cache.generation
+
+        def keep(found: Found | Trouble) -> None:
+            if isinstance(found, Found):
+                self._cache.put(key, found, generation)
+
+        found = await pool.run(
+            (generation, key), network, work, timeout_seconds=timeout_seconds, on_done=keep
+        )
+        if isinstance(found, Trouble):
+            return Found(without, f"{subject}: {found.value}")
+        return found
+
+
+#: What a note calls these facts.
+SUBJECTS = {Fact.CLIENT_NAME: "name", Fact.SERVER_NAME: "server name", Fact.CLIENT_USER: "user"}
+
+
+def _cache_key(fact: Lookup, request: Request) -> Hashable:
+    """What an answer depends on: nothing else of the request."""
+    match fact:
+        case Fact.CLIENT_NAME:
+            return fact, plain(request.client.address)
+        case Fact.SERVER_NAME:
+            return fact, plain(request.server.address)
+        case _:
+            return fact
