@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from tests.support import commands
+from tests.support import box_package, commands
 
 BOOT_SECONDS = 60.0
 STOP_SECONDS = 60.0
@@ -131,6 +131,15 @@ class Box:
     def append(self, path: str, text: str) -> None:
         """Append to a file, as `>>` does."""
         self.run("sh", "-euc", APPEND, "sh", path, input=text)
+
+    def install_project(self) -> None:
+        """Install the project as a package would: command, libraries, units, user, folders."""
+        with tempfile.TemporaryFile() as file:
+            file.write(box_package.archive())
+            file.seek(0)
+            words = (*self._prefix(), "tar", "--extract", "--directory=/")
+            subprocess.run(words, stdin=file, check=True, env=commands.environment())
+        self.run("sh", "-euc", box_package.SET_UP)
 
     def cursor(self) -> str:
         """The journal's end now, for `journal(after_cursor=...)`."""
