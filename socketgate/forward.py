@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from socketgate.lookup_pool import LookupPool
 from socketgate.lookup_source import plain
-from socketgate.lookup_values import Found, LookupLimits, Trouble, shown
+from socketgate.lookup_values import MAX_NAME_BYTES, Found, LookupLimits, Trouble, is_clean, shown
 
 #: Answers that say "there is no such name", rather than "I can't tell".
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
@@ -147,13 +147,15 @@ class ForwardNames:
 
 def _resolve(name: bytes, max_addresses: int) -> Found:
     """The name's addresses of both families; None when the resolver can't tell. Blocks."""
+    if not is_clean(name, MAX_NAME_BYTES):
+        return Found(frozenset(), f"dns:{shown(name)}: no host name")
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         if error.errno in _NO_SUCH_NAME:
             return Found(frozenset(), f"dns:{shown(name)}: not found")
         return Found(None)
-    except (OSError, ValueError):
+    except (OSError, UnicodeError):
         return Found(None)
     addresses = sorted({plain(str(info[4][0]).encode()) for info in found})
     if len(addresses) > max_addresses:

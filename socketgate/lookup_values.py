@@ -41,9 +41,8 @@ class LookupLimits:
 # fmt: on
 
 
-#: A fact is 127 bytes at most (docs/language.md 13.1). A longer name counts as unknown: one that
-#: is cut could end in a domain it does not belong to. (Host names end at 253 anyway.)
-MAX_NAME_BYTES = 127
+#: RFC 1035: no host name is longer.
+MAX_NAME_BYTES = 255
 
 
 @dataclass(frozen=True, slots=True)

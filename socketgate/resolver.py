@@ -22,11 +22,14 @@ from socketgate.rules.request import PARANOID, UNKNOWN
 #: Where the answers may come from: when one of these files changes, kept answers are stale.
 FILES = ("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/nsswitch.conf")
 
+#: A name that is a fact ends here (docs/language.md 13.1).
+FACT_BYTES = 127
+
 #: gai_strerror(3) is wordy and differs between C libraries.
 _NO_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 
-#: What getaddrinfo raises: its own errors, and ValueError for bytes it can't pass on or decode.
-_LOOKUP_FAILS = (OSError, ValueError)
+#: What getaddrinfo raises: its own errors, and one for a canonical name that it can't decode.
+_LOOKUP_FAILS = (OSError, UnicodeError)
 
 AddressInfo = tuple[
     socket.AddressFamily,
@@ -54,6 +57,8 @@ def look_up_name(address: bytes, subject: str) -> Found:
     name = os.fsencode(host)
     if not is_clean(name, MAX_NAME_BYTES):
         return Found(UNKNOWN, f"{subject}: no host name, but {shown(name)}")
+    # Cut before it is checked: a name that is cut later could end in a domain it is not in.
+    name = name[:FACT_BYTES]
     contradiction = _contradiction(name, info)
     if contradiction:
         return Found(PARANOID, f"{subject}: {contradiction}")
@@ -62,7 +67,7 @@ def look_up_name(address: bytes, subject: str) -> Found:
 
 def _contradiction(name: bytes, info: AddressInfo) -> str:
     """What speaks against the name, in libwrap's words; empty if nothing does."""
-    if _numeric(name) is not None:
+    if _numeric(name, info[0]) is not None:
         return f"host name/name mismatch: reverse lookup results in non-FQDN {shown(name)}"
     family = info[0]
     flags = socket.AI_PASSIVE | socket.AI_CANONNAME
@@ -78,12 +83,13 @@ def _contradiction(name: bytes, info: AddressInfo) -> str:
     return ""
 
 
-def _numeric(text: bytes) -> AddressInfo | None:
+def _numeric(text: bytes, family: socket.AddressFamily = socket.AF_UNSPEC) -> AddressInfo | None:
     """What getaddrinfo makes of a text that is a numeric address, with its zone."""
+    if b"\0" in text:  # would be cut there
+        return None
+    flags = socket.AI_PASSIVE | socket.AI_NUMERICHOST
     try:
-        return socket.getaddrinfo(
-            text, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICHOST
-        )[0]
+        return socket.getaddrinfo(text, None, family, socket.SOCK_STREAM, flags=flags)[0]
     except _LOOKUP_FAILS:
         return None
 
