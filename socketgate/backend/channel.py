@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: MIT
+"""One gate's channel: clients in, acknowledgements out (docs/protocol.md)."""
+
+import errno
+import logging
+import os
+import select
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+
+from .message import (
+    MAX_BATCH,
+    MAX_MESSAGE_BYTES,
+    Handoff,
+    MalformedMessage,
+    ids_in,
+    parse_block,
+)
+
+log = logging.getLogger("socketgate.backend")
+
+#: Between a process's sockets being closed and its end being seen.
+ENDING_PROCESS_SECONDS = 0.2
+RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+
+
+class ChannelEnded(Exception):
+    """The gate closed its end, or can't be understood, and all it sent has been read."""
+
+
+class Client(socket.socket):
+    """An ordinary connected socket, with what the gate knows of it."""
+
+    handoff: Handoff
+
+
+class ChannelReceiver:
+    """One gate's channel. Owns the socket given and makes it non-blocking."""
+
+    def __init__(self, sock: socket.socket, *, batch: int = 1) -> None:
+        self._sock = sock
+        sock.settimeout(0)
+        self._gate_pid, _, _ = peer_credentials(sock)
+        self._batch = 1
+        if batch > 1:
+            self.request_batch(batch)
+
+    def fileno(self) -> int:
+        """Readable when `receive` has something to do; -1 when closed."""
+        return self._sock.fileno()
+
+    def close(self) -> None:
+        """Clients not acknowledged yet go to another backend."""
+        self._sock.close()
+
+    def __iter__(self) -> Iterator[tuple[Client, Handoff]]:
+        """Waits for clients until the channel ends. The caller acknowledges, and closes, each."""
+        with suppress(ChannelEnded):
+            while True:
+                self._wait_readable()
+                for client in self.receive():
+                    yield client, client.handoff
+
+    def receive(self) -> list[Client]:
+        """The next message's clients, in order; none when no good message is there now.
+
+        Each is close-on-exec and the caller's to close. A message that breaks the protocol is
+        refused. Raises ChannelEnded; OSError (EMFILE) when there is no descriptor left: then the
+        channel must be closed, and the gate sends the client again.
+        """
+        try:
+            text, descriptors, flags = self._read()
+        except BlockingIOError:
+            return []
+        if not text and not descriptors:
+            raise ChannelEnded
+        blocks = text.removesuffix(b"\n").split(b"\n\n")
+        if flags & socket.MSG_CTRUNC and len(descriptors) < len(blocks):
+            # unix(7): what found no room in our table of descriptors was closed, here only.
+            _close_all(descriptors)
+            raise OSError(errno.EMFILE, "no descriptor left for a client")
+        try:
+            return _match(blocks, descriptors, flags)
+        except (MalformedMessage, OSError) as error:
+            log.warning("process %d sent what no gate sends: %s, refusing", self._gate_pid, error)
+            self._refuse_all(text)
+            return []
+
+    def acknowledge(self, id_: int) -> bool:
+        """Tell the gate that this client, and all sent before it, are taken over.
+
+        False: the gate gave this channel up and the client goes elsewhere: close it unread. (A gate
+        that ended has no copy to send, so the client is ours.) Raises BlockingIOError when the
+        channel is full: try again when it is writable.
+        """
+        try:
+            self._send(b"ACK=%d\n" % id_)
+        except BlockingIOError:
+            raise
+        except OSError:
+            return process_ended(self._gate_pid)
+        return True
+
+    def refuse(self, id_: int) -> None:
+        """This one can't be taken: the gate tries the next backend. Acknowledges no other."""
+        with suppress(OSError):  # a gate that can't be told finds out when the channel ends
+            self._send(b"REFUSE=%d\n" % id_)
+
+    def request_batch(self, count: int) -> None:
+        """From now on a message may carry up to so many clients."""
+        if not 1 <= count <= MAX_BATCH:
+            raise ValueError(f"a batch is 1 to {MAX_BATCH} clients, not {count}")
+        self._batch = max(count, self._batch)
+        with suppress(OSError):  # then it has ended: receive() says so
+            self._send(b"BATCH=%d\n" % count)
+
+    def _read(self) -> tuple[bytes, list[int], int]:
+        room = socket.CMSG_LEN(self._batch * struct.calcsize("i"))
+        # An error is told once, ahead of messages that are still queued: read on after it.
+        with suppress(ConnectionResetError):
+            return self._receive_message(room)
+        return self._receive_message(room)
+
+    def _receive_message(self, room: int) -> tuple[bytes, list[int], int]:
+        text, ancillary, flags, _ = self._sock.recvmsg(
+            MAX_MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC
+        )
+        passed = [data for level, kind, data in ancillary if (level, kind) == RIGHTS]
+        return text, [fd for data in passed for (fd,) in struct.iter_unpack("i", data)], flags
+
+    def _refuse_all(self, text: bytes) -> None:
+        ids = ids_in(text)
+        if not ids:
+            raise ChannelEnded  # nothing to call it by: the gate is told by the channel's end
+        for id_ in ids:
+            self.refuse(id_)
+
+    def _send(self, text: bytes) -> None:
+        self._sock.send(text, socket.MSG_NOSIGNAL)
+
+    def _wait_readable(self) -> None:
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        poll.poll()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A client that a gate has sent and nobody has taken over yet."""
+
+    client: Client
+    channel: ChannelReceiver
+
+    def take(self) -> bool:
+        """Acknowledge. False: it went elsewhere, and is closed. Raises BlockingIOError."""
+        taken = self.channel.acknowledge(self.client.handoff.id)
+        if not taken:
+            self.client.close()
+        return taken
+
+    def refuse(self) -> None:
+        """Leave it to another backend and close our copy."""
+        self.channel.refuse(self.client.handoff.id)
+        self.client.close()
+
+
+def peer_credentials(sock: socket.socket) -> tuple[int, int, int]:
+    """Process, user and group of whoever connected (SO_PEERCRED, unix(7))."""
+    pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return pid, uid, gid
+
+
+def process_ended(pid: int) -> bool:
+    """Whether a process is gone; waits the moment between its sockets' end and its own.
+
+    False for 0, which stands for a process of a foreign PID namespace: it can't be seen.
+    """
+    if pid <= 0:
+        return False
+    try:
+        fd = os.pidfd_open(pid)
+    except OSError as error:
+        return error.errno == errno.ESRCH
+    try:
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        return bool(poll.poll(ENDING_PROCESS_SECONDS * 1000))
+    finally:
+        os.close(fd)
+
+
+def _match(blocks: list[bytes], descriptors: list[int], flags: int) -> list[Client]:
+    """Make clients of a message's parts. On an error every descriptor is closed."""
+    clients: list[Client] = []
+    try:
+        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(blocks) != len(descriptors):
+            raise MalformedMessage(f"{len(descriptors)} descriptors for {len(blocks)} clients")
+        for handoff in [parse_block(block) for block in blocks]:
+            client = Client(fileno=descriptors[0])
+            del descriptors[0]
+            client.handoff = handoff
+            clients.append(client)
+    except BaseException:
+        _close_all(descriptors)
+        for client in clients:
+            client.close()
+        raise
+    return clients
+
+
+def _close_all(descriptors: list[int]) -> None:
+    for fd in descriptors:
+        os.close(fd)
