@@ -159,10 +159,12 @@ class Box:
         if unit is not None:
             words.append(f"--unit={unit}")
         if after_cursor is not None:
-            words.append(f"--after-cursor={after_cursor}")
+            # Not --after-cursor=: journalctl 252 then skips the first match, whatever it is.
+            words.append(f"--cursor={after_cursor}")
         self.run("journalctl", "--sync")
         lines = self.run(*words).stdout.splitlines()
-        return [{key: _text(value) for key, value in json.loads(line).items()} for line in lines]
+        entries = [{key: _text(value) for key, value in json.loads(line).items()} for line in lines]
+        return [entry for entry in entries if entry["__CURSOR"] != after_cursor]
 
     def unit(self, name: str, *properties: str) -> dict[str, str]:
         """What `systemctl show` says about a unit."""

@@ -68,8 +68,16 @@ def remove_stale() -> None:
     names = {group.name for parent in parents() for group in parent.glob(f"{PREFIX}*-*")}
     for name in names:
         keeper = name.rpartition("-")[2]
-        if keeper.isdigit() and not Path("/proc", keeper).exists():
+        if keeper.isdigit() and not _is_alive(keeper):
             remove(name)
+
+
+def _is_alive(pid: str) -> bool:
+    """Whether a process runs; one that nobody has reaped yet does not (proc(5), state Z)."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 def _removed(group: Path) -> bool:

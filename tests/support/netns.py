@@ -8,13 +8,14 @@ Programs run there see this machine's files. There is nothing to take down: name
 with the one process that holds them, and that one ends when the test's does.
 """
 
+import contextlib
 import subprocess
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from tests.support import commands
-from tests.support.box import Box
+from tests.support.box import Box, BoxFailed
 
 
 class ClientHost:
@@ -115,6 +116,9 @@ class ClientHost:
     def _end(self) -> None:
         holder, self._holder = self._holder, None
         if holder is not None:
+            # The kernel would remove it too, but later: its name would stay taken for a while.
+            with contextlib.suppress(BoxFailed):
+                self.box.run("ip", "link", "delete", self._cable, check=False)
             holder.communicate(timeout=commands.DEADLINE_SECONDS)
 
 
