@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""`socketgate unit`: prints, installs or removes the units that put a program behind the gate."""
+
+import argparse
+import json
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+from socketgate.cli import ExitCode
+from socketgate.errors import ConfigError
+from socketgate.unitcheck import (
+    parse_listens,
+    parse_name,
+    parse_program,
+    parse_socket_path,
+    parse_user,
+)
+from socketgate.unitfile import Plan, UnitFile, Way, possible_paths, render
+from socketgate.unitinstall import Changes, find_systemd_version, install, remove
+from socketgate.unitprograms import PLAIN, find_program
+
+HELP = "print, install or remove the units that put a program behind the gate"
+USAGE = """
+  socketgate unit NAME --listen ADDRESS [OPTION ...] -- PROGRAM [ARGUMENT ...]
+  socketgate unit NAME --listen ADDRESS [OPTION ...] --backend PATH
+  socketgate unit NAME --remove [--root DIR] [--force]"""
+EPILOG = "Example: socketgate unit sshd --listen 22 -- /usr/sbin/sshd -i"
+LINE_WIDTH = 100
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.usage, parser.epilog = USAGE, EPILOG
+    parser.add_argument("name", metavar="NAME", help="the daemon's name in the rules, as sshd")
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS",
+        action="append",
+        default=[],
+        help="PORT, ADDRESS:PORT, [ADDRESS]:PORT, /path or vsock:CID:PORT; may be repeated",
+    )
+    _add_ways(parser)
+    _add_actions(parser)
+    program = parser.add_argument(
+        "program", nargs="+", metavar="PROGRAM", help="after --, the program and its arguments"
+    )
+    # With nargs="*" argparse would take it as given, and empty, right after NAME.
+    program.required = False
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the answer is the exit code."""
+    name = parse_name(arguments.name)
+    root = Path(arguments.root)
+    if not root.is_dir():
+        raise ConfigError(f"--root {root}: no such folder")
+    try:
+        if arguments.remove:
+            return _remove(arguments, name, root)
+        plan = make_plan(arguments, name, root)
+        return _install(arguments, plan, root) if arguments.install else _print(arguments, plan)
+    except PermissionError as error:
+        print(f"socketgate: {error.filename}: {error.strerror}", file=sys.stderr)
+        return ExitCode.NOT_PERMITTED
+    except OSError as error:
+        raise ConfigError(f"{error.filename}: {error.strerror}") from error
+
+
+def make_plan(arguments: argparse.Namespace, name: str, root: Path) -> Plan:
+    """What the arguments ask for; raises ConfigError."""
+    listens = parse_listens(arguments.listen)
+    words: tuple[str, ...] = ()
+    program = PLAIN
+    if arguments.backend:
+        _refuse_with_backend(arguments)
+    else:
+        words = parse_program(arguments.program or [])
+        program = find_program(words, has_user=bool(arguments.user))
+        if arguments.handoff:
+            raise ConfigError("--handoff is for --backend; else it follows from how programs start")
+    way = Way.ITSELF if arguments.backend else Way.RESIDENT if arguments.resident else Way.EACH
+    version = arguments.systemd_version
+    return Plan(
+        name=name,
+        listens=listens,
+        way=way,
+        words=words,
+        program=program,
+        user=parse_user(arguments.user) if arguments.user else "",
+        backends=tuple(parse_socket_path(path) for path in arguments.backend),
+        handoff=arguments.handoff or "channel",
+        systemd_version=find_systemd_version(root) if version is None else version,
+    )
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    ways = parser.add_argument_group(
+        "how the program gets its clients (default: a unit of its own for each client)"
+    )
+    ways.add_argument(
+        "--resident",
+        "--launch",
+        action="store_true",
+        help="one process that starts it for each client: cheaper where many come",
+    )
+    ways.add_argument(
+        "--backend",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="it listens on this socket by itself (socketgate-backend(7)); may be repeated",
+    )
+    ways.add_argument(
+        "--handoff",
+        choices=["channel", "connection"],
+        help="with --backend: many clients on one channel (default), or a connection for each",
+    )
+    ways.add_argument("--user", metavar="USER", help="the user it runs as (default: root)")
+
+
+def _add_actions(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_argument_group("what to do (default: print the files)")
+    choice = actions.add_mutually_exclusive_group()
+    choice.add_argument("--install", action="store_true", help="write the files")
+    choice.add_argument("--remove", action="store_true", help="remove what --install wrote")
+    actions.add_argument("--root", metavar="DIR", default="/", help="of another system's files")
+    actions.add_argument(
+        "--force", action="store_true", help="overwrite or remove files that were changed, too"
+    )
+    actions.add_argument("--json", action="store_true", help="print JSON")
+    actions.add_argument(
+        "--systemd-version",
+        metavar="N",
+        type=int,
+        help="write for this version (default: the one installed)",
+    )
+
+
+def _refuse_with_backend(arguments: argparse.Namespace) -> None:
+    if arguments.program:
+        raise ConfigError(
+            "--backend PATH is a program that runs by itself: no PROGRAM goes with it"
+        )
+    if arguments.resident:
+        raise ConfigError("--backend PATH and --resident exclude each other")
+
+
+def _print(arguments: argparse.Namespace, plan: Plan) -> int:
+    files = render(plan)
+    if arguments.json:
+        described = [{"path": file.path, "text": file.text} for file in files]
+        _print_json(files=described, notes=plan.program.notes)
+        return ExitCode.OK
+    notes = [_note(note) + "\n" for note in plan.program.notes]
+    print("\n".join([*notes, *map(_shown, files)]), end="")
+    return ExitCode.OK
+
+
+def _install(arguments: argparse.Namespace, plan: Plan, root: Path) -> int:
+    changes = install(root, render(plan), possible_paths(plan.name), force=arguments.force)
+    _report(arguments, changes, plan.program.notes, _next_after_install(plan.name, root, changes))
+    return ExitCode.OK
+
+
+def _remove(arguments: argparse.Namespace, name: str, root: Path) -> int:
+    if arguments.listen or arguments.program:
+        raise ConfigError("--remove needs the name and nothing else")
+    changes = remove(root, possible_paths(name), force=arguments.force)
+    if not changes.removed:
+        print(f"socketgate: nothing of {name} is installed", file=sys.stderr)
+        return ExitCode.DENIED
+    _report(arguments, changes, (), _next_after_remove(name, root))
+    return ExitCode.OK
+
+
+def _next_after_install(name: str, root: Path, changes: Changes) -> str:
+    if root != Path("/"):
+        return f"systemctl --root={root} enable socketgate@{name}.socket"
+    if changes.replaced and not (changes.written or changes.removed):
+        return ""
+    if changes.replaced:
+        return f"systemctl daemon-reload && systemctl restart socketgate@{name}.socket"
+    return f"systemctl daemon-reload && systemctl enable --now socketgate@{name}.socket"
+
+
+def _next_after_remove(name: str, root: Path) -> str:
+    if root != Path("/"):
+        return f"systemctl --root={root} disable socketgate@{name}.socket"
+    return f"systemctl disable --now socketgate@{name}.socket && systemctl daemon-reload"
+
+
+def _report(
+    arguments: argparse.Namespace, changes: Changes, notes: Sequence[str], command: str
+) -> None:
+    if arguments.json:
+        _print_json(written=changes.written, removed=changes.removed, notes=notes, next=command)
+        return
+    for done, paths in (("wrote", changes.written), ("removed", changes.removed)):
+        for path in paths:
+            print(done, path)
+    print("\n".join(map(_note, notes)), end="\n" if notes else "")
+    print(f"Next: {command}" if command else "Nothing has changed.")
+
+
+def _shown(file: UnitFile) -> str:
+    """A file as `systemctl cat` shows it."""
+    return f"# {file.path}\n{file.text}"
+
+
+def _note(text: str) -> str:
+    return textwrap.fill(
+        f"Note: {text}",
+        LINE_WIDTH,
+        initial_indent="# ",
+        subsequent_indent="# ",
+        break_on_hyphens=False,
+    )
+
+
+def _print_json(**values: object) -> None:
+    print(json.dumps(values, indent=2))
