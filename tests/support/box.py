@@ -38,7 +38,10 @@ class BoxFailed(Exception):
 
 
 class Box:
-    """One box. The name is its machine's name; boxes of the same name don't collide."""
+    """One box. The name is its machine's name; boxes of the same name don't collide.
+
+    Without `nspawn`, or where systemd-nspawn(1) isn't installed, unshare(1) has to do.
+    """
 
     def __init__(
         self,
@@ -46,10 +49,13 @@ class Box:
         *,
         root: str | Path = "/",
         bind_ro: Mapping[str | Path, str] | None = None,
+        nspawn: bool = True,
     ) -> None:
         self.name = name
         self.root = Path(root)
-        self._binds = [f"bind-ro={source}:{target}" for source, target in (bind_ro or {}).items()]
+        self._settings = [
+            f"bind-ro={source}:{target}" for source, target in (bind_ro or {}).items()
+        ] + ([] if nspawn else ["by=unshare"])
         self._keeper: subprocess.Popen[str] | None = None
         self._pid: int | None = None
         self._said: IO[str] | None = None
@@ -188,7 +194,7 @@ class Box:
         keeper = Path(__file__).with_name("box_keeper.py")
         self._said = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  # until _end
         self._keeper = subprocess.Popen(
-            [sys.executable, keeper, self.name, self.root, *self._binds],
+            [sys.executable, keeper, self.name, self.root, *self._settings],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._said,

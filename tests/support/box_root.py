@@ -4,7 +4,8 @@
     tmpfs on /run ▶ overlay over the root folder ▶ nothing enabled but systemd itself ▶ nspawn
 
 All mounts are in a mount namespace that ends with the box's last process: nothing to unmount.
-Run as a script by box_keeper.py: name, root folder, then `cgroup=`, `bind-ro=SOURCE:TARGET`.
+Run as a script by box_keeper.py: name, root folder, then `cgroup=`, `bind-ro=SOURCE:TARGET`,
+`by=unshare`.
 """
 
 import os
@@ -148,7 +149,7 @@ def become_nspawn(root: Path, name: str, binds: list[str], *, is_v2: bool) -> No
 def main() -> None:
     """Become the box."""
     name, lower, *settings = sys.argv[1:]
-    values: dict[str, list[str]] = {"cgroup": [], "bind-ro": []}
+    values: dict[str, list[str]] = {"cgroup": [], "bind-ro": [], "by": []}
     for setting in settings:
         key, _, value = setting.partition("=")
         values[key].append(value)
@@ -157,7 +158,7 @@ def main() -> None:
     make_fresh(root, name)
     # systemd 258 and later knows no control groups but v2.
     is_v2 = version_of_systemd(root) >= 258
-    if shutil.which("systemd-nspawn"):
+    if shutil.which("systemd-nspawn") and not values["by"]:
         become_nspawn(root, name, values["bind-ro"], is_v2=is_v2)
     become_systemd(root, name, values["bind-ro"], is_v2=is_v2)
 

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.box import Box
+from tests.support.box_package import PROJECT
 
 
-@pytest.fixture(scope="module")
-def empty_box() -> Iterator[Box]:
-    """A booted box, nothing of ours in it."""
-    with Box("empty") as box:
+@pytest.fixture(scope="module", params=["nspawn", "unshare"])
+def empty_box(request: pytest.FixtureRequest) -> Iterator[Box]:
+    """A booted box, nothing of ours in it, made in either way."""
+    with Box("empty", bind_ro={PROJECT: "/src"}, nspawn=request.param == "nspawn") as box:
         yield box
 
 

@@ -97,6 +97,12 @@ def test_what_is_written_in_the_box_stays_there(empty_box: Box) -> None:
     assert not Path("/etc/socketgate-box-test").exists()
 
 
+def test_a_folder_shown_to_the_box_is_read_only(empty_box: Box) -> None:
+    assert empty_box.run("head", "-1", "/src/pyproject.toml").stdout == "[build-system]\n"
+    written = empty_box.run("touch", "/src/pyproject.toml", check=False)
+    assert "Read-only file system" in written.stderr
+
+
 def test_the_rules_of_the_machine_below_are_not_seen(empty_box: Box) -> None:
     assert empty_box.run("ls", "/etc/hosts.allow", "/etc/hosts.deny", check=False).stdout == ""
 
