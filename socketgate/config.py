@@ -5,8 +5,8 @@
     [daemon.NAME]                            who gets the connections of the socket of that name
     [limits]                                 how much of anything a stranger can take up
 
-The files are merged in the order of their names after the main file; a key said twice is an error, so
-that what a package or `socketgate unit --install` wrote never silently overrides the admin.
+The files are merged in the order of their names after the main file; a key said twice is an error,
+so that what a package or `socketgate unit --install` wrote never silently overrides the admin.
 """
 
 import difflib
@@ -22,8 +22,8 @@ from socketgate.errors import ConfigError
 DEFAULT_PATH = Path("/etc/socketgate/socketgate.toml")
 BACKEND_FOLDER = Path("/run/socketgate/backend")
 
-#: FileDescriptorName= and, with it, the daemon's name in the rules (systemd.socket(5)): at most 255 printable
-#: characters, no colon. A slash would lead the backend's path out of its folder.
+#: FileDescriptorName= and, with it, the daemon's name in the rules (systemd.socket(5)): at most 255
+#: printable characters, no colon. A slash would lead the backend's path out of its folder.
 NAME_OF_DAEMON = re.compile(r"(?!\.)[!-.0-9;-~]{1,255}")
 
 
@@ -64,12 +64,13 @@ class DaemonConfig:
 class Limits:
     """How much a stranger can take up. Each: default, unit, reason."""
 
-    held_connections: int = 512      # connections accepted and not yet gone; beyond it the rest wait in the kernel's queue
-    waiting_per_source: int = 32     # connections from one address (IPv6: /64) waiting for lookups or commands; more are closed
-    decide_seconds: int = 30         # seconds a connection may wait for lookups and commands in all; past it, it is refused
-    handoff_seconds: int = 60        # seconds a connection may wait for a backend to take it; past it, it is closed
-    drain_seconds: int = 20          # seconds a stopping gate gives the connections it holds
-    refusals_logged: int = 20        # refusals from one network (IPv4 /24, IPv6 /64) written out in ten seconds; the rest are summed up
+    held_connections: int = 512        # clients waiting for a backend; more wait in the kernel
+    deciding_connections: int = 4096   # clients waiting for lookups; more are closed
+    deciding_per_source: int = 512     # of these from one address (IPv6: /64)
+    decide_seconds: int = 30           # for all lookups of a client; past it, it is refused
+    handoff_seconds: int = 60          # for a backend to take a client; past it, it is closed
+    drain_seconds: int = 20            # for the clients that a stopping gate still holds
+    refusals_logged: int = 20          # of one network (/24, IPv6 /48) in 10 s; more are counted
     refusals_logged_total: int = 1000  # the same for all networks together
 # fmt: on
 
@@ -101,8 +102,7 @@ def load_config(path: Path | None = None) -> Config:
     texts = []
     if path is not None or main.exists():
         texts.append(_read(main))
-    for part in sorted(main.with_suffix(".d").glob("*.toml")):
-        texts.append(_read(part))
+    texts += [_read(part) for part in sorted(main.with_suffix(".d").glob("*.toml"))]
     return parse_config(texts)
 
 
@@ -112,7 +112,9 @@ def parse_config(texts: list[tuple[Path, str]]) -> Config:
     for path, text in texts:
         for key, value in _parse_file(path, text).items():
             if key in seen:
-                raise _Place(path, text, key).error("is already set in an earlier file; keep one of them")
+                raise _Place(path, text, key).error(
+                    "is already set in an earlier file; keep one of them"
+                )
             seen[key] = value
     daemons: dict[str, dict[str, object]] = {}
     for key, value in seen.items():
@@ -159,11 +161,13 @@ class _Place:
         """The key's line: after its section's header where it has one. The best guess wins."""
         lines = self.text.splitlines()
         header = ".".join(self.key[:-1])
-        start = next((n for n, line in enumerate(lines) if _is_header(line, header)), 0)
-        wanted = re.compile(rf"\s*\[?\s*(?:[\w.\"-]+\.)?[\"']?{re.escape(self.key[-1])}[\"']?\s*[\]=.]")
-        for number in [*range(start, len(lines)), *range(start)]:
-            if wanted.match(lines[number]):
-                return number + 1
+        start = next((at for at, line in enumerate(lines) if _is_header(line, header)), 0)
+        wanted = re.compile(
+            rf"\s*\[?\s*(?:[\w.\"-]+\.)?[\"']?{re.escape(self.key[-1])}[\"']?\s*[\]=.]"
+        )
+        for at in (*range(start, len(lines)), *range(start)):
+            if wanted.match(lines[at]):
+                return at + 1
         return start + 1
 
 
@@ -196,7 +200,9 @@ def _parse_file(path: Path, text: str) -> dict[tuple[str, ...], object]:
 def _parse_table(place: _Place, table: object) -> dict[tuple[str, ...], object]:
     section = place.key[0]
     if section == "daemon" and not NAME_OF_DAEMON.fullmatch(place.key[1]):
-        raise place.error("can't be the name of a socket (FileDescriptorName=): use letters, digits, dashes")
+        raise place.error(
+            "can't be the name of a socket (FileDescriptorName=): use letters, digits, dashes"
+        )
     if not isinstance(table, dict):
         raise place.error(f"must be a table: [{'.'.join(place.key)}]")
     found: dict[tuple[str, ...], object] = {}
@@ -245,9 +251,10 @@ def _number(value: object) -> int:
 
 def _one_of(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
     def read(value: object) -> StrEnum:
-        if value not in list(choices):
-            raise ValueError(" or ".join(f'"{choice}"' for choice in choices))
-        return choices(value)
+        for choice in choices:
+            if choice == value:
+                return choice
+        raise ValueError(" or ".join(f'"{choice}"' for choice in choices))
 
     return read
 

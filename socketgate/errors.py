@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The errors of socketgate, one class for each person who must act.
 
-    ConfigError          the admin edits socketgate.toml
-    RuleError            the admin edits hosts.allow, hosts.deny or a host file
-    ActivationError      the admin edits a .socket or .service unit
-    BackendUnavailable   whoever runs the backend looks after it
+ConfigError          the admin edits socketgate.toml
+RuleError            the admin edits hosts.allow, hosts.deny or a host file
+ActivationError      the admin edits a .socket or .service unit
+BackendUnavailable   whoever runs the backend looks after it
 """
 
 

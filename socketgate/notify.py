@@ -49,7 +49,7 @@ class Notifier:
 
 
 def watchdog_seconds() -> float | None:
-    """How often to say that we are alive: half of what the manager waits (sd_watchdog_enabled(3))."""
+    """How often to say that we are alive: half of WatchdogSec= (sd_watchdog_enabled(3))."""
     microseconds = os.environ.get("WATCHDOG_USEC", "")
     for_us = os.environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
     if not for_us or not microseconds.isdecimal() or int(microseconds) == 0:

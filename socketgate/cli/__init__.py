@@ -2,8 +2,8 @@
 """The command line: one module for each verb.
 
 A verb's module has `HELP` (one line), `configure(parser)`, which adds its arguments, and
-`run(arguments)`, which returns the exit code. Only the module of the verb that was typed is imported,
-so that `socketgate exec`, a part of every connection, starts fast.
+`run(arguments)`, which returns the exit code. Only the module of the verb that was typed is
+imported, so that `socketgate exec`, a part of every connection, starts fast.
 """
 
 import argparse
@@ -48,14 +48,15 @@ class Verb(Protocol):
 
 def load_verb(name: str) -> Verb:
     """The module of a verb."""
-    module: Verb = importlib.import_module(f"socketgate.cli.{VERBS[name]}")  # type: ignore[assignment]  # a module is its own protocol
+    module: Verb = importlib.import_module(f"socketgate.cli.{VERBS[name]}")
     return module
 
 
 def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
     """The parser for these verbs: all of them for help and completions, else the one in use."""
     parser = argparse.ArgumentParser(
-        prog="socketgate", description="TCP Wrappers for systemd: hosts.allow and hosts.deny for every daemon"
+        prog="socketgate",
+        description="TCP Wrappers for systemd: hosts.allow and hosts.deny for every daemon",
     )
     parser.add_argument("--version", action="version", version=f"socketgate {__version__}")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)

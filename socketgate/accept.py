@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Accepted connections: the value that owns a client's descriptor, and accept(2)'s errors by name.
+
+Rules of this file: a client's socket is a plain descriptor, never a stream or transport (those read
+ahead, and what they read is lost to the backend), and is never set non-blocking: the flag would be
+the backend's too.
+"""
+
+import errno
+import os
+import select
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from socketgate.activation import Listener
+from socketgate.rules.request import Request
+from socketgate.rules.verdict import Verdict
+
+#: accept(2): the client is gone or the network hiccupped; take the next one.
+CLIENT_GONE = frozenset(
+    {
+        errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.ENOPROTOOPT, errno.EHOSTDOWN,
+        errno.ENONET, errno.EHOSTUNREACH, errno.EOPNOTSUPP, errno.ENETUNREACH, errno.EPERM,
+        errno.ETIMEDOUT, errno.EINTR,
+    }
+)  # fmt: skip
+#: What accept(2) tells of the other end: (address, port, ...) for IP, a path or b"" for AF_UNIX,
+#: (CID, port) for vsock.
+PeerAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, int] | str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Our end of a connection: address text (empty for AF_UNIX and vsock) and port."""
+
+    address: str
+    port: int
+
+
+NOWHERE = Server("", 0)
+
+
+class CannotAccept(Exception):
+    """accept(2) lacks descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or worse.
+
+    The text says what.
+    """
+
+
+class Connection:
+    """An accepted socket and what has become known of it. Owns the descriptor until `close`."""
+
+    __slots__ = (
+        "accepted_ns", "fd", "generation", "id", "listener", "lookup_notes", "peer", "refused_by",
+        "request", "server", "text", "until_ns", "verdict",
+    )  # fmt: skip
+
+    def __init__(self, fd: int, peer: PeerAddress, listener: Listener, number: int) -> None:
+        self.fd = fd
+        self.peer = peer
+        self.listener = listener
+        #: The gate's own number of this connection, for the journal.
+        self.id = number
+        #: When it was accepted, by time.monotonic_ns().
+        self.accepted_ns = time.monotonic_ns()
+        #: Our end, once `identify` has looked.
+        self.server = NOWHERE
+        #: What the rules said, the facts they used, and which generation of them.
+        self.verdict: Verdict | None = None
+        self.request: Request | None = None
+        self.generation = 0
+        #: What went wrong with its lookups.
+        self.lookup_notes: tuple[str, ...] = ()
+        #: For the handoff: the protocol's text, the deadline, the backends that refused it.
+        self.text = b""
+        self.until_ns = 0
+        self.refused_by: frozenset[str] = frozenset()
+
+    def close(self) -> None:
+        """Close our copy, once."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __enter__(self) -> "Connection":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def is_gone(self) -> bool:
+        """Whether the client has reset the connection. Reads nothing."""
+        poller = select.poll()
+        poller.register(self.fd, 0)
+        return any(events & (select.POLLHUP | select.POLLERR) for _, events in poller.poll(0))
+
+    def server_address(self) -> PeerAddress:
+        """Our end's address (getsockname(2)); raises OSError when the client is gone."""
+        listening = self.listener.sock
+        sock = socket.socket(listening.family, listening.type, listening.proto, fileno=self.fd)
+        try:
+            address: PeerAddress = sock.getsockname()
+        finally:
+            sock.detach()
+        return address
+
+
+def accept_burst(listener: Listener, numbers: Iterator[int], most: int) -> Iterator[Connection]:
+    """Take up to `most` waiting connections. Raises CannotAccept; the queue keeps what is left."""
+    # The descriptor alone, as socket.accept itself gets it: no socket object for each client.
+    accept = listener.sock._accept  # type: ignore[attr-defined]  # noqa: SLF001  # see above
+    for _ in range(most):
+        try:
+            fd, peer = accept()
+        except BlockingIOError:
+            return
+        except OSError as error:
+            if error.errno in CLIENT_GONE:
+                continue
+            raise CannotAccept(error.strerror) from error
+        yield Connection(fd, peer, listener, next(numbers))

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: MIT
+"""The listening sockets that systemd passed us, checked (sd_listen_fds(3), systemd.socket(5)).
+
+Whatever isn't a named, listening stream socket is the units' fault, so every error names the unit,
+as far as the socket tells it, and the setting to change.
+"""
+
+import os
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from socketgate.config import NAME_OF_DAEMON
+from socketgate.errors import ActivationError
+
+try:
+    from systemd.daemon import listen_fds_with_names
+except ImportError:  # a distribution without it
+    listen_fds_with_names = None
+
+#: sd_listen_fds(3): SD_LISTEN_FDS_START.
+FIRST_FD = 3
+
+FAMILIES = frozenset({socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_VSOCK})
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening socket that systemd passed us, with its name."""
+
+    sock: socket.socket
+    name: str
+
+    @property
+    def address(self) -> str:
+        """Where it listens, as `ss -l` writes it."""
+        return describe_address(self.sock)
+
+
+def passed_listeners(names_by_fd: Callable[[], dict[int, str]] | None = None) -> list[Listener]:
+    """All sockets that systemd passed, in order. They are ours from here on.
+
+    Raises ActivationError when there is none or one of them can't be served.
+    """
+    passed = (names_by_fd or _passed_fds)()
+    if not passed:
+        raise ActivationError(
+            "systemd passed no sockets: start the .socket unit instead of the service, as in "
+            "'systemctl enable --now socketgate@sshd.socket' (or by hand: "
+            "systemd-socket-activate -l 2222 --fdname=sshd socketgate run)"
+        )
+    return [_listener(fd, name) for fd, name in sorted(passed.items())]
+
+
+def _passed_fds() -> dict[int, str]:
+    """Descriptor -> FileDescriptorName=.
+
+    The variables are removed, so that no child takes them for its own.
+    """
+    if listen_fds_with_names is not None:
+        passed: dict[int, str] = listen_fds_with_names(unset_environment=True)
+        return passed
+    return _passed_by_hand()
+
+
+def _passed_by_hand() -> dict[int, str]:
+    count, pid = os.environ.pop("LISTEN_FDS", ""), os.environ.pop("LISTEN_PID", "")
+    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+    if pid != str(os.getpid()) or not count.isdecimal():
+        return {}
+    fds = range(FIRST_FD, FIRST_FD + int(count))
+    for fd in fds:
+        os.set_inheritable(fd, False)  # noqa: FBT003  # positional only
+    return {fd: names[i] if i < len(names) else "" for i, fd in enumerate(fds)}
+
+
+def _listener(fd: int, name: str) -> Listener:
+    unit = f"the .socket unit of descriptor {fd} (name {name!r})"
+    try:
+        sock = socket.socket(fileno=fd)
+    except OSError as error:
+        raise ActivationError(
+            f"{unit}: not a socket: pass nothing but ListenStream= sockets to socketgate"
+        ) from error
+    problem = _problem(sock, name)
+    if problem:
+        raise ActivationError(
+            f"the .socket unit that listens on {describe_address(sock)} (name {name!r}): {problem}"
+        )
+    sock.settimeout(0)
+    return Listener(sock, name)
+
+
+def _problem(sock: socket.socket, name: str) -> str:
+    """Why this socket can't be served, and what to change; empty when it can."""
+    if sock.type != socket.SOCK_STREAM:
+        return (
+            "not a stream socket: use ListenStream= "
+            "instead of ListenDatagram= or ListenSequentialPacket="
+        )
+    if sock.family not in FAMILIES:
+        return "a family that can't be served: use a TCP, AF_UNIX or vsock address in ListenStream="
+    if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        return (
+            "an accepted connection, not a listening socket: "
+            "remove Accept=yes from the .socket unit"
+        )
+    if name.endswith(".socket"):
+        own = name.removesuffix(".socket")
+        return f"it has no name of its own: add FileDescriptorName={own} to {name}"
+    if name in ("", "unknown", "connection", "stored"):
+        return (
+            "it has no name: add FileDescriptorName=NAME, "
+            "with the daemon's name in hosts.allow and hosts.deny"
+        )
+    if not NAME_OF_DAEMON.fullmatch(name):
+        return (
+            "its name can't be a daemon's: "
+            "use letters, digits, dots and dashes in FileDescriptorName="
+        )
+    return ""
+
+
+def describe_address(sock: socket.socket) -> str:
+    """The local address for people: 192.0.2.1:22, [::]:22, /run/x.sock, vsock:2:22."""
+    address = sock.getsockname()
+    if sock.family == socket.AF_INET:
+        return f"{address[0]}:{address[1]}"
+    if sock.family == socket.AF_INET6:
+        return f"[{address[0]}]:{address[1]}"
+    if sock.family == socket.AF_VSOCK:
+        return f"vsock:{address[0]}:{address[1]}"
+    return os.fsdecode(address).replace("\0", "@") or "(unnamed)"
+
+
+def close_all(listeners: Sequence[Listener]) -> None:
+    """Let go of our copies; systemd keeps its own, and the queue with it."""
+    for listener in listeners:
+        listener.sock.close()

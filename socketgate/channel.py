@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""One connection to a backend: clients go out as descriptors, acknowledgements come back.
+
+    gate ──"SOCKETGATE=1\\nID=7\\n..." + SCM_RIGHTS──▶ backend      AF_UNIX, SOCK_SEQPACKET
+    gate ◀──"ACK=7\\n" | "REFUSE=7\\n" | "BATCH=16\\n"── backend
+
+A client stays here, descriptor and all, from `send` until it is acknowledged, refused, or the
+channel breaks; then `on_broken` gives back everybody who was not taken over. The whole protocol:
+docs/protocol.md.
+"""
+
+import array
+import asyncio
+import collections
+import errno
+import re
+import socket
+from collections.abc import Callable, Sequence
+
+from socketgate.accept import Connection
+from socketgate.errors import BackendUnavailable
+from socketgate.trust import check_path, check_peer
+
+MAX_BATCH = 64
+#: A message's text, in bytes; as much as the protocol allows.
+MAX_TEXT_BYTES = 65_535
+#: How much of a backend's answers is read at once, in bytes.
+READ_BYTES = 65_536
+
+#: unix(7), sendmsg(2): the channel can't take more now; try again when it has been read.
+BUSY = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
+
+ANSWER = re.compile(rb"(ACK|REFUSE|BATCH)=([0-9]{1,19})")
+
+
+class BackendBusy(Exception):
+    """The backend's queue is full (connect(2), AF_UNIX: EAGAIN); try again shortly."""
+
+
+class Channel:
+    """A connection to a backend. `close` is the owner's to call, once, whatever happened before."""
+
+    def __init__(
+        self,
+        path: str,
+        trusted: frozenset[int],
+        *,
+        on_settled: Callable[[Connection, str | None], None],
+        on_room: Callable[[], None],
+        on_broken: Callable[["Channel"], None],
+    ) -> None:
+        """Connect; raises BackendUnavailable or BackendBusy.
+
+        `on_settled(connection, refusing_path)` ends a client's stay here: acknowledged (None) or
+        refused.
+        """
+        self.path = path
+        self.batch = 1
+        self.has_acknowledged = False
+        self.is_full = False
+        self._is_broken = False
+        self._unacknowledged: collections.deque[tuple[int, Connection]] = collections.deque()
+        self._last_id = 0
+        self._on_settled, self._on_room, self._on_broken = on_settled, on_room, on_broken
+        self._loop = asyncio.get_running_loop()
+        self._retry: asyncio.TimerHandle | None = None
+        self._sock = _connect(path, trusted)
+        self._loop.add_reader(self._sock, self._on_readable)
+
+    @property
+    def unacknowledged_count(self) -> int:
+        """Clients sent and not yet taken over."""
+        return len(self._unacknowledged)
+
+    def send(self, clients: Sequence[Connection]) -> bool:
+        """Send these clients, at most `batch`, in one message.
+
+        False: the channel is full or broken.
+        """
+        if self.is_full:
+            return False
+        first = self._last_id + 1
+        blocks = [
+            b"SOCKETGATE=1\nID=%d\n%b" % (number, one.text)
+            for number, one in enumerate(clients, first)
+        ]
+        descriptors = array.array("i", [one.fd for one in clients])
+        try:
+            self._sock.sendmsg(
+                [b"\n".join(blocks)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
+            )
+        except OSError as error:
+            if error.errno in BUSY:
+                self._wait_for_room(error.errno)
+            else:
+                self._is_broken = True
+                self._loop.call_soon(
+                    self._on_readable
+                )  # acknowledgements may be queued behind the error
+            self.is_full = True
+            return False
+        self._unacknowledged.extend(enumerate(clients, first))
+        self._last_id += len(clients)
+        return True
+
+    def forget(self, connection: Connection) -> None:
+        """This client waits no longer; whatever the backend still says of it is ignored."""
+        self._unacknowledged = collections.deque(
+            item for item in self._unacknowledged if item[1] is not connection
+        )
+
+    def overdue(self, now_ns: int) -> list[Connection]:
+        """The clients whose time to be taken over is up."""
+        return [
+            connection for _, connection in self._unacknowledged if connection.until_ns <= now_ns
+        ]
+
+    def take_unacknowledged(self) -> list[Connection]:
+        """All clients that were not taken over; they are the caller's again."""
+        clients = [connection for _, connection in self._unacknowledged]
+        self._unacknowledged.clear()
+        return clients
+
+    def close(self) -> None:
+        """Let go of the connection to the backend."""
+        if self._retry is not None:
+            self._retry.cancel()
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock)
+            self._loop.remove_writer(self._sock)
+            self._sock.close()
+
+    def _wait_for_room(self, error: int) -> None:
+        if error == errno.EAGAIN:
+            self._loop.add_writer(self._sock, self._room)
+        else:
+            self._retry = self._loop.call_later(0.01, self._room)  # nothing tells when these pass
+
+    def _room(self) -> None:
+        self._loop.remove_writer(self._sock)
+        self._retry = None
+        self.is_full = False
+        self._on_room()
+
+    def _on_readable(self) -> None:
+        """Read answers to the end of what there is; after an error, to the end of the channel."""
+        while self._sock.fileno() >= 0:
+            try:
+                answers = self._sock.recv(READ_BYTES)
+            except BlockingIOError:
+                if not self._is_broken:
+                    return
+                answers = b""
+            except ConnectionResetError:
+                continue  # unix(7): reported once; what was queued before it can still be read
+            except OSError:
+                answers = b""
+            if not answers or not self._obey(answers):
+                self._on_broken(self)
+                return
+
+    def _obey(self, answers: bytes) -> bool:
+        """Whether the backend's answers make sense.
+
+        Those before the first that doesn't are carried out.
+        """
+        for line in answers.removesuffix(b"\n").split(b"\n"):
+            answer = ANSWER.fullmatch(line)
+            if answer is None:
+                if b"=" not in line:
+                    return False
+                continue  # a key of a later version
+            number = int(answer[2])
+            if answer[1] == b"BATCH":
+                if not 1 <= number <= MAX_BATCH:
+                    return False
+                self.batch = number
+            elif number > self._last_id:
+                return False
+            elif answer[1] == b"ACK":
+                self._acknowledged(number)
+            else:
+                self._refused(number)
+        return True
+
+    def _acknowledged(self, last: int) -> None:
+        self.has_acknowledged = True
+        while self._unacknowledged and self._unacknowledged[0][0] <= last:
+            self._on_settled(self._unacknowledged.popleft()[1], None)
+
+    def _refused(self, number: int) -> None:
+        for item in self._unacknowledged:
+            if item[0] == number:
+                self._unacknowledged.remove(item)
+                self._on_settled(item[1], self.path)
+                return
+
+
+def _connect(path: str, trusted: frozenset[int]) -> socket.socket:
+    check_path(path)
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    try:
+        sock.connect(path)
+        check_peer(sock, trusted)
+    except BlockingIOError as error:
+        sock.close()
+        raise BackendBusy(path) from error
+    except OSError as error:
+        sock.close()
+        raise BackendUnavailable(f"{path}: {error.strerror}") from error
+    except BackendUnavailable as error:
+        sock.close()
+        raise BackendUnavailable(f"{path}: {error}") from error
+    return sock

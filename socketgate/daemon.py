@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""The gate process: builds everything, then signals, reloads, watchdog, and the stop.
+
+start    configuration, sockets, rules, gates ─▶ READY=1
+SIGHUP   reload, as any change of the files
+SIGTERM  STOPPING=1, those under way get their time, the others wait in systemd's sockets
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+from socketgate import __version__
+from socketgate.activation import Listener, close_all, passed_listeners
+from socketgate.audit import Audit
+from socketgate.config import Config, load_config
+from socketgate.gate import Gate, Stations
+from socketgate.handoff import Handoff
+from socketgate.journal import MESSAGE_ID, Journal, JournalHandler
+from socketgate.limits import Repetition
+from socketgate.lookup_values import Found, Shares
+from socketgate.lookups import FLUSH_ON, Lookups
+from socketgate.notify import Notifier, watchdog_seconds
+from socketgate.reload import RulesInForce
+from socketgate.rules.request import Need, Request
+from socketgate.trust import trusted_uids
+from socketgate.watch import Watcher
+
+log = logging.getLogger(__name__)
+
+STARTED = {"message_id": MESSAGE_ID + "10b"}
+STOPPED = {"message_id": MESSAGE_ID + "10c"}
+
+
+def run(config_path: Path | None) -> None:
+    """Serve until SIGTERM. Raises ConfigError, ActivationError or RuleError when it can't start."""
+    config = load_config(config_path)
+    listeners = passed_listeners()
+    journal = Journal()
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", handlers=[JournalHandler(journal)]
+    )
+    try:
+        asyncio.run(Daemon(config, listeners, journal, Notifier()).serve())
+    finally:
+        journal.close()
+        close_all(listeners)
+
+
+def state_folder(environ: Mapping[str, str], first_name: str) -> Path | None:
+    """Where to keep what outlives us: StateDirectory=, or by hand a folder of the user's own."""
+    if given := environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0])
+    home = (
+        Path("/var/lib")
+        if os.geteuid() == 0
+        else Path(environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
+    )
+    folder = home / "socketgate" / first_name
+    try:
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        log.warning("%s: %s; no copy of the last good rules is kept", folder, error.strerror)
+        return None
+    return folder
+
+
+class Daemon:
+    """One gate process with all its listeners."""
+
+    def __init__(
+        self, config: Config, listeners: list[Listener], journal: Journal, notifier: Notifier
+    ) -> None:
+        self._config = config
+        self._listeners = listeners
+        self._journal = journal
+        self._notifier = notifier
+        self._gates: list[Gate] = []
+
+    async def serve(self) -> None:
+        """From start to stop."""
+        loop = asyncio.get_running_loop()
+        self._journal.attach(loop)
+        self._watcher = Watcher()
+        self._lookups = Lookups()
+        self._rules = RulesInForce(
+            self._config.rules,
+            state_folder(os.environ, self._listeners[0].name),
+            on_change=self._on_rules_change,
+            on_settled=self._on_settled,
+        )
+        try:
+            self._gates = self._build_gates()
+            stopped = self._handle_signals(loop)
+            self._start()
+            await stopped.wait()
+            await self._stop()
+        finally:
+            await self._rules.close()
+            self._lookups.close()
+            self._watcher.close()
+
+    def _build_gates(self) -> list[Gate]:
+        limits = self._config.limits
+        stations = Stations(
+            rules=self._rules,
+            known=self._known,
+            look_up=self._look_up,
+            deciding=Shares(limits.deciding_connections, limits.deciding_per_source),
+            limits=limits,
+        )
+        return [self._build_gate(listener, stations) for listener in self._listeners]
+
+    def _build_gate(self, listener: Listener, stations: Stations) -> Gate:
+        limits = self._config.limits
+        settings = self._config.daemon(listener.name)
+        trusted = trusted_uids(settings.backend_users)
+        repetition = Repetition(limits.refusals_logged, limits.refusals_logged_total)
+        return Gate(
+            listener,
+            stations,
+            Audit(self._journal, listener.name, repetition),
+            lambda on_end: Handoff(
+                settings,
+                trusted,
+                patience_seconds=limits.handoff_seconds,
+                on_end=on_end,
+                report=lambda text: log.warning("%s: %s", listener.name, text),
+            ),
+        )
+
+    def _known(self, need: Need, request: Request) -> Found | None:
+        return self._lookups.cached(need.fact, request)
+
+    async def _look_up(self, need: Need, request: Request) -> Found:
+        return await self._lookups.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
+
+    def _handle_signals(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:
+        stopped = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(signal.SIGHUP, self._on_sighup)
+        return stopped
+
+    def _start(self) -> None:
+        self._watcher.watch(self._lookups.flush, map(str, FLUSH_ON))
+        self._on_settled()
+        for gate in self._gates:
+            gate.open()
+        self._feed_watchdog()
+        places = ", ".join(f"{one.name} on {one.address}" for one in self._listeners)
+        log.info("socketgate %s serves %s", __version__, places, extra=STARTED)
+        self._notifier.ready(self._status())
+
+    async def _stop(self) -> None:
+        self._notifier.stopping("waiting for connections under way")
+        seconds = self._config.limits.drain_seconds
+        await asyncio.gather(*(gate.stop(seconds) for gate in self._gates))
+        log.info("socketgate stops", extra=STOPPED)
+
+    def _on_sighup(self) -> None:
+        self._notifier.reloading()
+        self._rules.reload()
+        self._notifier.ready(self._status())
+
+    def _on_rules_change(self) -> None:
+        self._lookups.flush()
+        for gate in self._gates:
+            gate.rules_changed()
+
+    def _on_settled(self) -> None:
+        """The files were read: watch what they name now, and go on accepting."""
+        try:
+            if self._watcher.watch(self._rules.files_changed, self._rules.paths):
+                self._rules.files_changed()
+        except OSError as error:
+            log.warning(
+                "%s: can't be watched: %s; changes there need 'systemctl reload'",
+                error.filename,
+                error.strerror,
+            )
+        self._notifier.status(self._status())
+        for gate in self._gates:
+            gate.accept_or_wait()
+
+    def _feed_watchdog(self) -> None:
+        seconds = watchdog_seconds()
+        if seconds is not None:
+            self._notifier.watchdog()
+            asyncio.get_running_loop().call_later(seconds, self._feed_watchdog)
+
+    def _status(self) -> str:
+        rules = self._rules
+        status = f"rules generation {rules.generation}: {rules.table.rule_count} rules"
+        return (
+            f"{status}; the files have errors: {rules.last_error}" if rules.last_error else status
+        )

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""One connection's way, and the only module that knows its order.
+
+    accept ─▶ identify ─▶ decide ─▶ act ─▶ hand over ─▶ audit
+                            │ ▲       └─▶ refuse ─────▶ audit
+                            ▼ │
+                    look up, in a task
+
+The usual connection goes the whole way without a task, in the listener's reader callback; only
+those that need a lookup wait, in a task of their own. Each ends in exactly one audit line, and
+whatever goes wrong on the way costs that one connection, which is denied.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from socketgate.accept import CannotAccept, Connection, accept_burst
+from socketgate.act import set_socket_options
+from socketgate.activation import Listener
+from socketgate.audit import Audit, Outcome, client_text
+from socketgate.channel import MAX_TEXT_BYTES
+from socketgate.config import Limits
+from socketgate.handoff import OVERHEAD_BYTES, Handoff, describe
+from socketgate.identify import build_request, fixed_server, ip_text, is_ip, server_of
+from socketgate.judge import Known, LookUp, judge, judge_by_known
+from socketgate.lookup_source import source_of
+from socketgate.lookup_values import Shares
+from socketgate.reload import RulesInForce
+from socketgate.rules.request import Access, Request
+from socketgate.rules.verdict import Verdict
+
+log = logging.getLogger(__name__)
+
+#: Connections taken in one go before the loop looks at anything else.
+MAX_BURST = 64
+
+#: Seconds until accept(2) is tried again after it failed.
+CANNOT_ACCEPT_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stations:
+    """What a gate shares with the others of its process."""
+
+    rules: RulesInForce
+    known: Known
+    look_up: LookUp
+    deciding: Shares
+    limits: Limits
+
+
+class Gate:
+    """One listener's connections. `open` begins to accept.
+
+    `stop` ends it and waits for those under way.
+    """
+
+    def __init__(
+        self,
+        listener: Listener,
+        stations: Stations,
+        audit: Audit,
+        make_handoff: Callable[[Callable[[Connection, Outcome], None]], Handoff],
+    ) -> None:
+        self.listener = listener
+        self.audit = audit
+        self.handoff = make_handoff(self._on_handoff_end)
+        self._stations = stations
+        self._server = fixed_server(listener)
+        self._is_ip = is_ip(listener)
+        self._numbers: Iterator[int] = itertools.count(1)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop = asyncio.get_running_loop()
+        self._is_open = self._is_reading = self._is_pausing = False
+        self._drained: asyncio.Event = asyncio.Event()
+        self.rules_changed()
+
+    @property
+    def waiting_count(self) -> int:
+        """Connections accepted and not yet gone."""
+        return len(self._tasks) + self.handoff.held_count
+
+    def rules_changed(self) -> None:
+        """Decide by the table in force from here on."""
+        rules = self._stations.rules
+        port = self.listener.sock.getsockname()[1] if self._is_ip else None
+        self._policy = rules.table.policy(self.listener.name.encode(), port)
+        self._generation = rules.generation
+
+    def open(self) -> None:
+        """Begin to accept."""
+        self._is_open = True
+        self.accept_or_wait()
+
+    async def stop(self, seconds: float) -> None:
+        """Accept no more; give those under way so long, then close them.
+
+        Who isn't accepted waits in the kernel.
+        """
+        self._is_open = False
+        self.accept_or_wait()
+        try:
+            async with asyncio.timeout(seconds):
+                while self.waiting_count:
+                    self._drained.clear()
+                    await self._drained.wait()
+        except TimeoutError:
+            log.warning(
+                "%s: %d connections were still waiting", self.listener.name, self.waiting_count
+            )
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in self.handoff.close():
+            self._end(connection, Outcome.BACKEND_UNAVAILABLE)
+        self.audit.close()
+
+    def accept_or_wait(self) -> None:
+        """Listen to the listener, or leave its clients in the kernel's queue for now."""
+        may_read = (
+            self._is_open
+            and not self._is_pausing
+            and not self._stations.rules.is_settling
+            and self.handoff.held_count < self._stations.limits.held_connections
+        )
+        if may_read and not self._is_reading:
+            self._loop.add_reader(self.listener.sock, self._on_readable)
+        elif self._is_reading and not may_read:
+            self._loop.remove_reader(self.listener.sock)
+        self._is_reading = may_read
+
+    def _on_readable(self) -> None:
+        if self._stations.rules.is_settling:
+            self.accept_or_wait()
+            return
+        room = self._stations.limits.held_connections - self.handoff.held_count
+        try:
+            for connection in accept_burst(self.listener, self._numbers, min(MAX_BURST, room)):
+                self._admit(connection)
+        except CannotAccept as error:
+            self._cannot_accept(error)
+        self.handoff.flush()
+        self.accept_or_wait()
+
+    def _cannot_accept(self, error: CannotAccept) -> None:
+        log.error("%s: accept: %s; clients wait in the kernel's queue", self.listener.name, error)
+        self._is_pausing = True
+        self._loop.call_later(CANNOT_ACCEPT_SECONDS, self._try_again)
+
+    def _try_again(self) -> None:
+        self._is_pausing = False
+        self.accept_or_wait()
+
+    def _admit(self, connection: Connection) -> None:
+        """Take one connection as far as it gets without waiting."""
+        connection.generation = self._generation
+        try:
+            try:
+                connection.server = self._server or server_of(connection)
+            except OSError:
+                self._end(connection, Outcome.CLIENT_GONE)
+                return
+            verdict = self._policy.verdict(ip_text(connection.peer)) if self._is_ip else None
+            if verdict is None:
+                self._decide(connection)
+            else:
+                self._settle(connection, verdict)
+        except Exception:  # noqa: BLE001  # the last line of the synchronous way: deny, and go on
+            self._fail(connection)
+
+    def _decide(self, connection: Connection) -> None:
+        """By what is known already if that is enough; else in a task, which may wait."""
+        stations = self._stations
+        request, answer = judge_by_known(
+            stations.rules.table, build_request(connection), stations.known
+        )
+        if isinstance(answer, Verdict):
+            connection.request = request
+            self._settle(connection, answer)
+            return
+        source = source_of(request.client.address)
+        if not stations.deciding.take(source):
+            self._end(connection, Outcome.OVER_LIMIT)
+            return
+        task = self._loop.create_task(self._decide_later(connection, request))
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._task_done(done, source))
+
+    async def _decide_later(self, connection: Connection, request: Request) -> None:
+        stations = self._stations
+        try:
+            async with asyncio.timeout(stations.limits.decide_seconds):
+                request, verdict, notes = await judge(
+                    stations.rules.table, request, stations.known, stations.look_up
+                )
+            connection.request, connection.lookup_notes = request, notes
+            self._settle(connection, verdict)
+            self.handoff.flush()
+        except TimeoutError:
+            connection.request, connection.lookup_notes = request, ("deciding took too long",)
+            self._end(connection, Outcome.REFUSED)
+        except asyncio.CancelledError:
+            connection.request, connection.lookup_notes = request, ("the gate stopped",)
+            self._end(connection, Outcome.REFUSED)
+            raise
+        except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
+            self._fail(connection)
+
+    def _task_done(self, task: asyncio.Task[None], source: str) -> None:
+        self._tasks.discard(task)
+        self._stations.deciding.give_back(source)
+        self._one_less()
+
+    def _settle(self, connection: Connection, verdict: Verdict) -> None:
+        """Do what the verdict says."""
+        connection.verdict = verdict
+        if verdict.request is not None and connection.request is not None:
+            connection.request = verdict.request
+        for text in verdict.messages:
+            log.error("%s", text)
+        if verdict.actions:
+            for trouble in set_socket_options(connection):
+                log.warning("%s: %s", self.listener.name, trouble)
+        if verdict.access is Access.DENY:
+            self._end(connection, Outcome.REFUSED)
+            return
+        connection.text = describe(connection)
+        if len(connection.text) + OVERHEAD_BYTES > MAX_TEXT_BYTES:
+            log.error("%s: the rule's options are too long to hand over", self.listener.name)
+            self._end(connection, Outcome.ERROR)
+            return
+        self.handoff.submit(connection)
+
+    def _fail(self, connection: Connection) -> None:
+        """Whatever it was costs this one connection."""
+        log.exception("%s: client %s is denied", self.listener.name, client_text(connection))
+        connection.verdict = None
+        self._end(connection, Outcome.ERROR)
+
+    def _on_handoff_end(self, connection: Connection, outcome: Outcome) -> None:
+        self._end(connection, outcome)
+        self._one_less()
+
+    def _one_less(self) -> None:
+        """One connection waits no longer."""
+        if not self._is_reading:
+            self.accept_or_wait()
+        if not self.waiting_count:
+            self._drained.set()
+
+    def _end(self, connection: Connection, outcome: Outcome) -> None:
+        """The one end of every connection: our copy is closed, then the audit line is written."""
+        connection.close()
+        self.audit.write(connection, outcome)

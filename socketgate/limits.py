@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+"""A limit on what strangers can take up in the journal: repetitions are counted, not written."""
+
+from collections.abc import Mapping
+
+from socketgate.lookup_source import network_of
+
+#: The span in which repeated refusals are counted together.
+WINDOW_SECONDS = 10.0
+
+#: Networks whose refusals are counted apart in one window; the others share one line.
+MAX_NETWORKS = 4096
+
+ELSEWHERE = "other networks"
+
+
+class Repetition:
+    """Which of many alike events are written out, and how many were not, each ten seconds."""
+
+    def __init__(self, most_per_network: int, most_in_all: int) -> None:
+        self._most_per_network = most_per_network
+        self._most_in_all = most_in_all
+        self._written: dict[str, int] = {}
+        self._left_out: dict[str, int] = {}
+        self._in_all = 0
+
+    def admit(self, address: str) -> bool:
+        """Whether this one is to be written out.
+
+        Otherwise it is counted for the window's summary.
+        """
+        network = network_of(address.encode())
+        written = self._written.get(network, 0)
+        if (
+            written < self._most_per_network
+            and self._in_all < self._most_in_all
+            and (written or len(self._written) < MAX_NETWORKS)
+        ):
+            self._written[network] = written + 1
+            self._in_all += 1
+            return True
+        if network not in self._left_out and len(self._left_out) >= MAX_NETWORKS:
+            network = ELSEWHERE
+        self._left_out[network] = self._left_out.get(network, 0) + 1
+        return False
+
+    def close_window(self) -> Mapping[str, int]:
+        """Begin a new window.
+
+        Each network with the number of its events that were not written out.
+        """
+        left_out, self._left_out = self._left_out, {}
+        self._written, self._in_all = {}, 0
+        return left_out

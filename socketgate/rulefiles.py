@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: MIT
+"""Reading the rule files: hosts.allow, hosts.deny, and the host files they name, nested too."""
+
+import errno
+import io
+import os
+import socket
+import stat
+import tarfile
+from pathlib import Path
+
+from socketgate.config import RulesConfig
+from socketgate.rules.source import Absent, Directory, Source, Sources, Text, Unreadable
+from socketgate.rules.syntax import host_files_named
+
+#: A larger rule file is a mistake: ten million addresses take half of it.
+MAX_FILE_BYTES = 256 * 1024 * 1024
+
+
+def read_source(path: str | bytes) -> Source:
+    """What is at a path now. Never blocks on a FIFO or device, never raises."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except FileNotFoundError:
+        return Absent()
+    except (OSError, ValueError) as error:
+        return Unreadable(getattr(error, "strerror", None) or str(error))
+    with os.fdopen(fd, "rb") as file:
+        status = os.fstat(fd)
+        if stat.S_ISDIR(status.st_mode):
+            return Directory()
+        if not stat.S_ISREG(status.st_mode):
+            return Unreadable("not a regular file")
+        if status.st_size > MAX_FILE_BYTES:
+            return Unreadable(f"larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
+        try:
+            return Text(file.read(MAX_FILE_BYTES + 1))
+        except OSError as error:
+            return Unreadable(error.strerror or os.strerror(errno.EIO))
+
+
+def read_sources(config: RulesConfig, *, extensions: bool = True) -> Sources:
+    """Everything the rules come from, as it is now."""
+    allow, deny = read_source(str(config.allow)), read_source(str(config.deny))
+    interfaces = frozenset(name.encode() for _, name in socket.if_nameindex())
+    host_files: dict[bytes, Source] = {}
+    while True:
+        sources = Sources(
+            allow=allow,
+            deny=deny,
+            allow_origin=str(config.allow),
+            deny_origin=str(config.deny),
+            host_files=dict(host_files),
+            interfaces=interfaces,
+            extensions=extensions,
+        )
+        missing = host_files_named(sources) - host_files.keys()
+        if not missing:
+            return sources
+        for path in missing:
+            host_files[path] = read_source(path)
+
+
+def save_sources(sources: Sources, path: Path) -> None:
+    """Keep these rules for a start with broken files: a tar archive an admin can look into.
+
+    Replaces the file in one step; raises OSError.
+    """
+    contents = {
+        sources.allow_origin.encode(): sources.allow,
+        sources.deny_origin.encode(): sources.deny,
+    }
+    new = path.with_name(path.name + ".new")
+    with tarfile.open(new, "w") as archive:
+        for name, source in (contents | dict(sources.host_files)).items():
+            if isinstance(source, Text):
+                entry = tarfile.TarInfo(os.fsdecode(name))
+                entry.size = len(source.data)
+                archive.addfile(entry, io.BytesIO(source.data))
+    with new.open("rb") as file:
+        os.fsync(file.fileno())
+    new.replace(path)
+
+
+def load_saved_sources(
+    path: Path, config: RulesConfig, *, extensions: bool = True
+) -> Sources | None:
+    """The rules kept by `save_sources`, if they are the ones of these files and whole.
+
+    Else None.
+    """
+    try:
+        with tarfile.open(path) as archive:
+            files = {os.fsencode(entry.name): archive.extractfile(entry) for entry in archive}
+            texts = {name: Text(file.read()) for name, file in files.items() if file is not None}
+    except (OSError, tarfile.TarError):
+        return None
+    allow, deny = str(config.allow).encode(), str(config.deny).encode()
+    return Sources(
+        allow=texts.pop(allow, Absent()),
+        deny=texts.pop(deny, Absent()),
+        allow_origin=str(config.allow),
+        deny_origin=str(config.deny),
+        host_files=texts,
+        interfaces=frozenset(name.encode() for _, name in socket.if_nameindex()),
+        extensions=extensions,
+    )
