@@ -34,8 +34,8 @@ SHARED_FOLDER = "It belongs to all clients: not gone with the first."
 
 SSHD_LIMITS = (
     "`sshd -i` is one sshd for each client. MaxStartups and PerSourcePenalties of sshd_config have"
-    " no effect: they live in the sshd that listens. Who may come, and how often, is up to the rules"
-    " and to the gate's limits."
+    " no effect: they live in the sshd that listens. Who may come, and how often, is up to the"
+    " rules and to the gate's limits."
 )
 SSHD_PORT = (
     "Whoever listens on the port now has to leave it first: `systemctl disable --now ssh.socket"

@@ -54,9 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
     name = parse_name(arguments.name)
     root = Path(arguments.root)
-    if not root.is_dir():
-        raise ConfigError(f"--root {root}: no such folder")
     try:
+        if not root.is_dir():
+            raise ConfigError(f"--root {root}: no such folder")
         if arguments.remove:
             return _remove(arguments, name, root)
         plan = make_plan(arguments, name, root)
