@@ -60,7 +60,7 @@ class ChannelReceiver:
         """Waits for clients until the channel ends. The caller acknowledges, and closes, each."""
         with suppress(ChannelEnded):
             while True:
-                self._wait_readable()
+                self._poll(select.POLLIN, None)
                 for client in self.receive():
                     yield client, client.handoff
 
@@ -109,6 +109,10 @@ class ChannelReceiver:
         with suppress(OSError):  # a gate that can't be told finds out when the channel ends
             self._send(b"REFUSE=%d\n" % id_)
 
+    def is_writable(self) -> bool:
+        """Whether an acknowledgement would find room, or the channel's end."""
+        return bool(self._poll(select.POLLOUT, 0))
+
     def request_batch(self, count: int) -> None:
         """From now on a message may carry up to so many clients."""
         if not 1 <= count <= MAX_BATCH:
@@ -141,10 +145,10 @@ class ChannelReceiver:
     def _send(self, text: bytes) -> None:
         self._sock.send(text, socket.MSG_NOSIGNAL)
 
-    def _wait_readable(self) -> None:
+    def _poll(self, event: int, timeout_ms: int | None) -> list[tuple[int, int]]:
         poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
-        poll.poll()
+        poll.register(self._sock, event)
+        return poll.poll(timeout_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from socketgate.errors import SocketgateError
 VERBS = {
     "run": "run",
     "exec": "exec",
+    "launch": "launch",
     "unit": "unit",
 }
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""`socketgate launch`: start a program for every connection that gates hand over."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from socketgate.backend import NotABackendSocket, Offer, Receiver, open_path, passed_socket
+from socketgate.errors import ActivationError, ConfigError
+from socketgate.launcher import Launcher
+from socketgate.notify import Notifier
+from socketgate.program import CannotStart
+from socketgate.spawn import Command, keep_to_ourselves
+
+HELP = "start a program for every connection the gate hands over (resident, for busy services)"
+
+#: Programs at once; more clients wait. A unit's TasksMax= should allow it.
+DEFAULT_MAX = 512
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """The verb's arguments."""
+    parser.add_argument(
+        "--max",
+        type=positive,
+        default=DEFAULT_MAX,
+        metavar="N",
+        help="programs at once; more clients wait (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--stderr",
+        choices=["journal", "client"],
+        default="journal",
+        help="where the program's errors go (default: %(default)s, as ours)",
+    )
+    parser.add_argument(
+        "--listen",
+        type=Path,
+        metavar="PATH",
+        help="listen there; else on the socket systemd passes",
+    )
+    parser.add_argument(
+        "--gate-user",
+        action="append",
+        default=[],
+        metavar="USER",
+        help="a gate may run as USER; root, our own user and socketgate always may",
+    )
+    parser.add_argument(
+        "command", nargs=argparse.REMAINDER, metavar="-- PROGRAM ...", help="the program"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM."""
+    words: list[str] = arguments.command
+    if words[:1] == ["--"]:
+        words = words[1:]
+    if not words:
+        raise ConfigError("launch: which program? (socketgate launch -- PROGRAM ARGUMENTS)")
+    try:
+        command = Command(words, is_stderr_client=arguments.stderr == "client")
+        listening = open_path(arguments.listen) if arguments.listen else passed_socket()
+    except CannotStart as reason:
+        raise ConfigError(f"launch: {reason}") from reason
+    except NotABackendSocket as reason:
+        raise ActivationError(f"launch: {reason}") from reason
+    except OSError as error:
+        raise ConfigError(f"launch: {arguments.listen}: {error.strerror}") from error
+    keep_to_ourselves()
+    receiver = Receiver(listening, allowed_users=arguments.gate_user)
+
+    def start(offer: Offer) -> int:
+        return command.start(offer.client.handoff.fields, offer.client.fileno())
+
+    Launcher(receiver, start, max_running=arguments.max, report=report, notifier=Notifier()).run()
+    if arguments.listen:
+        arguments.listen.unlink(missing_ok=True)
+    return 0
+
+
+def report(text: str) -> None:
+    """For the journal."""
+    print(f"socketgate launch: {text}", file=sys.stderr, flush=True)
+
+
+def positive(text: str) -> int:
+    """A number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} would start nothing")
+    return number

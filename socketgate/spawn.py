@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Start a client's program as a child: `socketgate launch`'s way, where `exec` becomes the program.
+
+The usual start is posix_spawn(3), whose cost doesn't grow with our own size. What it can't do
+(nice, group, user, umask) is done between fork(2) and execve(2), for the few rules that ask for it.
+"""
+
+import os
+import signal
+from typing import NoReturn
+
+from socketgate import program
+
+#: Every Python ignores these for itself; programs expect the default.
+RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+
+#: What the service manager told us for ourselves (sd_notify(3)).
+OURS = frozenset({b"NOTIFY_SOCKET", b"WATCHDOG_PID", b"WATCHDOG_USEC"})
+
+MAX_REASON_BYTES = 4096
+
+
+class Command:
+    """A program with its arguments, to be started for each client. Raises CannotStart."""
+
+    def __init__(self, words: list[str], *, is_stderr_client: bool = False) -> None:
+        self._words = [os.fsencode(word) for word in words]
+        own = program.own_environment()
+        self._base = {name: value for name, value in own.items() if name not in OURS}
+        path = self._base.get(b"PATH", program.DEFAULT_PATH)
+        self._path = program.find_program(self._words[0], path)
+        self._targets = (0, 1, 2) if is_stderr_client else (0, 1)
+
+    def start(self, fields: program.Fields, client: int) -> int:
+        """Start it with the client on 0 and 1; the answer is its process. Raises CannotStart.
+
+        When it returns, execve(2) has succeeded.
+        """
+        environment = program.environment_for(fields, self._base)
+        attributes = program.attributes_for(fields)
+        if not attributes.is_empty:
+            return self._fork(environment, attributes, client)
+        try:
+            return os.posix_spawn(
+                self._path,
+                self._words,
+                environment,
+                file_actions=[(os.POSIX_SPAWN_DUP2, client, target) for target in self._targets],
+                setsigdef=RESTORED_SIGNALS,
+            )
+        except OSError as error:
+            raise program.CannotStart(f"{os.fsdecode(self._path)}: {error.strerror}") from error
+
+    def _fork(
+        self, environment: program.Environment, attributes: program.Attributes, client: int
+    ) -> int:
+        reason_out, reason_in = os.pipe2(os.O_CLOEXEC)  # execve(2) closes it: nothing went wrong
+        with os.fdopen(reason_out, "rb") as reasons:
+            try:
+                pid = os.fork()
+            except OSError as error:
+                os.close(reason_in)
+                raise program.CannotStart(f"fork: {error.strerror}") from error
+            if pid == 0:
+                self._become(environment, attributes, client, reason_in)
+            os.close(reason_in)
+            reason = reasons.read(MAX_REASON_BYTES)
+        if reason:
+            os.waitpid(pid, 0)
+            raise program.CannotStart(reason.decode(errors="replace"))
+        return pid
+
+    def _become(
+        self,
+        environment: program.Environment,
+        attributes: program.Attributes,
+        client: int,
+        reason_in: int,
+    ) -> NoReturn:
+        """The child's part. Never returns into the parent's code, whatever happens."""
+        try:
+            program.become(attributes)
+            for target in self._targets:
+                os.dup2(client, target)
+            for number in RESTORED_SIGNALS:
+                signal.signal(number, signal.SIG_DFL)
+            os.execve(self._path, self._words, environment)  # noqa: S606  # no shell
+        except (program.CannotStart, OSError) as error:
+            os.write(reason_in, str(error).encode(errors="replace")[:MAX_REASON_BYTES])
+        finally:
+            os._exit(127)
+
+
+def keep_to_ourselves() -> None:
+    """Have no descriptor that we were started with, past 2, reach a program."""
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # numbers, no paths
+        if int(name) > 2:
+            try:
+                os.set_inheritable(int(name), False)  # noqa: FBT003  # positional only
+            except OSError:
+                continue  # the one the listing was read by
