@@ -32,6 +32,8 @@ TAKEN_NAMES = frozenset(
 USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}|[0-9]{1,10}")
 #: The interface of a link-local address, fe80::1%eth0; empty where there is none.
 ZONE = re.compile(r"[A-Za-z0-9_.-]{0,15}")
+#: Whom systemd warns of: files and processes that are nobody's would be the program's.
+NOBODY = frozenset({"nobody", "65534"})
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -92,6 +94,11 @@ def parse_user(text: str) -> str:
     """A user's name or number."""
     if not USER.fullmatch(text):
         raise ConfigError(f"user {text!r}: neither the name nor the number of a user")
+    if text in NOBODY:
+        raise ConfigError(
+            f"user {text!r}: shares its rights with everything that is nobody's;"
+            " make a user for the program (sysusers.d(5))"
+        )
     return text
 
 

@@ -55,7 +55,7 @@ def test_a_word_with_another_meaning_is_no_name(text: str) -> None:
         parse_name(text)
 
 
-@pytest.mark.parametrize("text", ["nobody", "_ftp", "1000", "a.b-c"])
+@pytest.mark.parametrize("text", ["daemon", "_ftp", "1000", "a.b-c"])
 def test_a_users_name_or_number_is_a_user(text: str) -> None:
     assert parse_user(text) == text
 
@@ -63,6 +63,12 @@ def test_a_users_name_or_number_is_a_user(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "a b", "%u", "-x", "a\nb", "x" * 32])
 def test_anything_else_is_no_user(text: str) -> None:
     with pytest.raises(ConfigError, match="user"):
+        parse_user(text)
+
+
+@pytest.mark.parametrize("text", ["nobody", "65534"])
+def test_a_program_needs_a_user_of_its_own(text: str) -> None:
+    with pytest.raises(ConfigError, match="make a user"):
         parse_user(text)
 
 

@@ -179,8 +179,8 @@ def test_a_setting_that_both_want_stands_once() -> None:
     [(Way.EACH, "echod-gated@.service"), (Way.RESIDENT, "echod-gated.service")],
 )
 def test_the_program_runs_as_the_user_named(way: Way, unit: str) -> None:
-    text = texts(plan(way=way, user="nobody"))[f"{UNITS}/{unit}"]
-    assert settings(text, "Service")["User"] == "nobody"
+    text = texts(plan(way=way, user="daemon"))[f"{UNITS}/{unit}"]
+    assert settings(text, "Service")["User"] == "daemon"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""What is in units/, read as text; tests/systemd/test_units.py runs it."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+UNITS = Path(__file__).resolve().parents[2] / "units"
+SERVICES = ["socketgate@.service", "socketgate.service"]
+
+#: What explains itself.
+PLAIN = re.compile(r"(Description|Documentation|WantedBy|Also)=")
+
+#: Settings that are the one unit's own: whose gate it is.
+OWN = re.compile(
+    r"(Description|Requires|After|RuntimeDirectory|StateDirectory|CacheDirectory|Also)="
+)
+
+#: docs/design.md 8: one for each kind of entry.
+MESSAGE_IDS = [f"5d0e7a1c6b5e4d0b9a52c0f6f3b8a{kind:x}" for kind in range(0x101, 0x10D)]
+
+
+def settings(name: str) -> list[str]:
+    lines = (UNITS / name).read_text().splitlines()
+    return [line for line in lines if line and line[0] not in "#["]
+
+
+def unexplained(text: str) -> list[str]:
+    """The settings with no comment between them and the section or blank line above."""
+    found = []
+    has_reason = False
+    for line in text.splitlines():
+        if line.startswith("#"):
+            has_reason = True
+        elif not line or line.startswith("["):
+            has_reason = False
+        elif not has_reason and not PLAIN.match(line):
+            found.append(line)
+    return found
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "socketgate@.socket"])
+def test_every_setting_has_its_reason_above(name: str) -> None:
+    assert unexplained((UNITS / name).read_text()) == []
+
+
+def test_both_gates_have_the_same_settings() -> None:
+    one, several = ([line for line in settings(name) if not OWN.match(line)] for name in SERVICES)
+    assert one == several
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    "setting", ["PrivateUsers", "PrivateTmp=yes", "RestartPreventExitStatus", "DynamicUser"]
+)
+def test_a_gate_never_has(name: str, setting: str) -> None:
+    assert not [line for line in settings(name) if line.startswith(setting)]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "ExecStart=/usr/bin/socketgate run",
+        "Type=notify",
+        "Restart=on-failure",
+        "RestartSec=250ms",
+        "StartLimitIntervalSec=0",
+        "User=socketgate",
+    ],
+)
+def test_a_gate_always_has(name: str, setting: str) -> None:
+    assert setting in settings(name)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["FileDescriptorName=%i", "TriggerLimitIntervalSec=0", "Wants=%i-gated.socket", "Backlog=4096"],
+)
+def test_a_listening_socket_always_has(setting: str) -> None:
+    assert setting in settings("socketgate@.socket")
+
+
+def test_a_listening_socket_leaves_accepting_to_the_gate() -> None:
+    assert not [line for line in settings("socketgate@.socket") if line.startswith("Accept=")]
+
+
+def test_the_catalog_explains_each_kind_of_entry_once() -> None:
+    text = (UNITS / "socketgate.catalog").read_text()
+    assert re.findall(r"^-- (\w+)$", text, re.MULTILINE) == MESSAGE_IDS
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in UNITS.iterdir()))
+def test_every_file_names_its_licence_first(name: str) -> None:
+    first = (UNITS / name).read_text().splitlines()[0]
+    assert first == "# SPDX-License-Identifier: MIT"
