@@ -9,9 +9,9 @@ def main() -> None:
     words = sys.argv[1:]
     if words[:1] == ["exec"]:
         # A part of every connection of an Accept=yes backend: no argparse, nothing it doesn't need.
-        from socketgate.cli.exec import main as exec_main
+        from socketgate.takeover import main as take_over
 
-        sys.exit(exec_main(words[1:]))
+        sys.exit(take_over(words[1:]))
     from socketgate.cli import main as cli_main
 
     sys.exit(cli_main(words))

@@ -10,6 +10,7 @@ so that what a package or `socketgate unit --install` wrote never silently overr
 """
 
 import difflib
+import itertools
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -165,7 +166,7 @@ class _Place:
         wanted = re.compile(
             rf"\s*\[?\s*(?:[\w.\"-]+\.)?[\"']?{re.escape(self.key[-1])}[\"']?\s*[\]=.]"
         )
-        for at in (*range(start, len(lines)), *range(start)):
+        for at in itertools.chain(range(start, len(lines)), range(start)):
             if wanted.match(lines[at]):
                 return at + 1
         return start + 1
