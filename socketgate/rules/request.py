@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is asked of the rules and what they answer.
 
-    Request ──decide()──▶ Verdict          the judgement, with the rule it came from
-                     └──▶ Need(fact)       look this up, add it to the request, ask again
+Request ──decide()──▶ Verdict          the judgement, with the rule it came from
+                 └──▶ Need(fact)       look this up, add it to the request, ask again
 """
 
 from collections.abc import Mapping
@@ -44,15 +44,17 @@ class CommandStatus:
     """What `aclexec` wants to know: the command's wait status as subprocess gives it.
 
     The answer is an int: 0 success, positive an exit status, negative minus the signal's number;
-    None when it could not be run, was cut off or killed by the gate (that refuses, LANGUAGE 20).
+    None when it could not be run, was cut off or killed by the gate: that refuses the client.
+    `occurrence` counts how often the same decision has asked about the same command before.
     """
 
     command: bytes
+    occurrence: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ForwardAddresses:
-    """The addresses a `dns:NAME` pattern's name has now, as a frozenset of address texts (bytes)."""
+    """The addresses a `dns:NAME` pattern's name has now: a frozenset of address texts (bytes)."""
 
     name: bytes
 

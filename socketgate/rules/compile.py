@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""Building a daemon's policy out of a table's rules. Near-linear in the number of rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from socketgate.rules.addresslines import AddressLines, AddressRules
+from socketgate.rules.facts import Facts
+from socketgate.rules.flat import quad_table, six_table, span_key
+from socketgate.rules.host import AnyText
+from socketgate.rules.keyword import Command, CommandKind
+from socketgate.rules.pattern import Anything
+from socketgate.rules.policy import Origins, Policy, Segment
+from socketgate.rules.request import Endpoint, Request, TableName
+from socketgate.rules.rule import Broken, Rule, WordList, client_addresses
+from socketgate.rules.spans import EVERY_ADDRESS, Spans
+from socketgate.rules.word import ClientWord, DaemonWord, Reading, parse_daemon_word
+
+
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """The rules of one file."""
+
+    rules: tuple[Rule, ...]
+    address_rules: AddressRules
+    broken: Broken | None
+
+
+class _DependsOnServer(Exception):
+    """Whether the daemon list matches is only known with the server's address or name."""
+
+
+def compile_policy(
+    allow: FileRules,
+    deny: FileRules,
+    *,
+    daemon: bytes,
+    server_port: int | None,
+    by_number: Mapping[int, Rule | Broken],
+    origins: Origins,
+) -> Policy:
+    """The rules as this daemon sees them on this port."""
+    view = _View(Facts(Request(daemon=daemon, server=Endpoint(port=server_port))))
+    view.add(allow, TableName.ALLOW)
+    if view.has_aclexec:
+        view.end_segment()
+    view.add(deny, TableName.DENY)
+    view.end_segment()
+    return Policy(
+        segments=view.segments,
+        residual=view.residual,
+        everyone=view.everyone,
+        address_lines=view.address_lines,
+        by_number=by_number,
+        origins=origins,
+    )
+
+
+class _View:
+    """Sorts the rules into those that go by address and the others."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._quad_keys: list[int] = []
+        self._six_keys: list[int] = []
+        self.segments: list[Segment] = []
+        self.residual: list[Rule] = []
+        self.everyone: list[Rule | Broken] = []
+        self.address_lines: list[AddressLines] = []
+        #: Whether a rule so far may count as not matching after all: then what follows it in the
+        #: same file is skipped, and the next file must have spans of its own.
+        self.has_aclexec = False
+
+    def add(self, file: FileRules, table: TableName) -> None:
+        """Add a file's rules."""
+        for word, lines in file.address_rules.items():
+            if parse_daemon_word(word, Reading()).matches(self._facts):
+                self._add_lines(lines)
+        for rule in file.rules:
+            self._add_rule(rule)
+        if file.broken is not None and table is TableName.DENY:
+            self.everyone.append(file.broken)
+            self._add_spans(EVERY_ADDRESS, file.broken.number)
+
+    def end_segment(self) -> None:
+        """What was added since the last one becomes a segment."""
+        self.segments.append(Segment(quad_table(self._quad_keys), six_table(self._six_keys)))
+        self._quad_keys, self._six_keys = [], []
+
+    def _add_lines(self, lines: AddressLines) -> None:
+        self.address_lines.append(lines)
+        words = zip(lines.words, lines.word_numbers, strict=True)
+        self._quad_keys += [(quad << 32 | number) << 32 | quad for quad, number in words]
+        nets = zip(lines.nets, lines.net_lasts, lines.net_numbers, strict=True)
+        self._quad_keys += [span_key(*net, 32) for net in nets]
+        self._six_keys += [span_key(*span, 128) for span in lines.six_spans()]
+
+    def _add_rule(self, rule: Rule) -> None:
+        try:
+            if not self._daemon_matches(rule.daemons):
+                return
+            addresses = client_addresses(rule.clients)
+        except _DependsOnServer:
+            addresses = None
+        self.everyone.append(rule)
+        self.has_aclexec = self.has_aclexec or _has_aclexec(rule)
+        if addresses is None:
+            self.residual.append(rule)
+        else:
+            self._add_spans(addresses, rule.number)
+
+    def _add_spans(self, addresses: Spans, number: int) -> None:
+        self._quad_keys += [span_key(*span, number, 32) for span in addresses.quads]
+        self._six_keys += [span_key(*span, number, 128) for span in addresses.sixes]
+
+    def _daemon_matches(self, daemons: WordList) -> bool:
+        return daemons.holds(self._word_matches)
+
+    def _word_matches(self, word: DaemonWord | ClientWord) -> bool:
+        """Whether a daemon word matches whatever the server's end is."""
+        if isinstance(word, DaemonWord) and not word.daemon.matches(self._facts):
+            return False
+        if word.host is not None and word.host != AnyText(Anything(), by_address=False):
+            raise _DependsOnServer
+        return True
+
+
+def _has_aclexec(rule: Rule) -> bool:
+    return any(
+        isinstance(step, Command) and step.kind is CommandKind.ACLEXEC for step in rule.steps
+    )

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""One daemon's view of a table: the rules that can concern it, addresses flattened.
+
+    segments   address rules and all rules whose clients go by address alone, as disjoint spans
+    residual   the others, in order: only those before the rule that the spans give are tried
+    everyone   all rules that are values, for addresses in spellings that spans can't tell
+
+`verdict` is the fast path: one bisect, and a ready verdict. It answers None when anything but the
+address counts, or anything must be done; then decide() has the answer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from socket import AF_INET, AF_INET6, inet_pton
+
+from socketgate.rules.address import Subject
+from socketgate.rules.addresslines import AddressLines
+from socketgate.rules.facts import Facts
+from socketgate.rules.flat import QuadTable, SixTable
+from socketgate.rules.request import UNKNOWN, Access, Request, RulePlace, TableName
+from socketgate.rules.rule import DENY_BASE, NO_RULE, Broken, Rule, numbered_line
+from socketgate.rules.steps import CONSTANT_STEPS, Run
+from socketgate.rules.verdict import Verdict
+
+#: So many ready verdicts are kept at once.
+_MAX_READY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Disjoint spans of both families."""
+
+    quads: QuadTable
+    sixes: SixTable
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The two files' names, for the places in verdicts."""
+
+    allow: str
+    deny: str
+
+    def place(self, number: int) -> RulePlace:
+        """Where the rule of a number stands."""
+        table, line = numbered_line(number)
+        return RulePlace(table, self.allow if table is TableName.ALLOW else self.deny, line)
+
+
+def address_rule_verdict(number: int, origins: Origins) -> Verdict:
+    """The verdict of a rule that is nothing but a number: of one address, without real options."""
+    is_deny = (number >= DENY_BASE) != bool(number & 1)
+    return Verdict(Access.DENY if is_deny else Access.ALLOW, origins.place(number))
+
+
+class Policy:
+    """See above. Immutable but for the verdicts it keeps ready."""
+
+    __slots__ = (
+        "_first_residual", "_quads", "_ready", "_sixes",
+        "address_lines", "by_number", "everyone", "origins", "residual", "segments",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        segments: Sequence[Segment],
+        residual: Sequence[Rule],
+        everyone: Sequence[Rule | Broken],
+        address_lines: Sequence[AddressLines],
+        by_number: Mapping[int, Rule | Broken],
+        origins: Origins,
+    ) -> None:
+        self.segments = segments
+        self.residual = residual
+        self.everyone = everyone
+        self.address_lines = address_lines
+        self.by_number = by_number
+        self.origins = origins
+        self._quads = [segment.quads.find for segment in segments]
+        self._sixes = [segment.sixes.find for segment in segments]
+        self._first_residual = residual[0].number if residual else NO_RULE
+        self._ready: dict[int, Verdict | None] = {}
+
+    def verdict(self, address: str) -> Verdict | None:
+        """The verdict for an address as accept(2) gives it, if nothing else counts; else None.
+
+        IPv4, IPv6 or IPv4-mapped, in the spelling of getnameinfo(3).
+        """
+        try:
+            if ":" not in address:
+                number = self._find_quad(int.from_bytes(inet_pton(AF_INET, address)))
+            elif "." in address:
+                if not address.startswith("::ffff:"):
+                    return None
+                number = self._find_quad(int.from_bytes(inet_pton(AF_INET, address[7:])))
+            else:
+                number = self._find_six(int.from_bytes(inet_pton(AF_INET6, address)))
+        except (OSError, ValueError):
+            return None
+        if self._first_residual < number:
+            return None
+        try:
+            return self._ready[number]
+        except KeyError:
+            return self._make_ready(number)
+
+    def first_by_address(self, client: Subject, *, after_allow: bool) -> int:
+        """The number of the first rule that goes by address alone and has the client, or NO_RULE.
+
+        `after_allow`: of hosts.deny only. Rules of `everyone` are not looked at for addresses that
+        no span can tell.
+        """
+        skipped = 1 if after_allow else 0
+        quad = client.canonical
+        if quad is not None:
+            return min((find(quad) for find in self._quads[skipped:]), default=NO_RULE)
+        if client.six is not None:
+            return min((find(client.six) for find in self._sixes[skipped:]), default=NO_RULE)
+        if client.quad is None:
+            return NO_RULE
+        first = DENY_BASE if after_allow else 0
+        numbers = (lines.net_of(client.quad, first) for lines in self.address_lines)
+        return min(numbers, default=NO_RULE)
+
+    def _find_quad(self, quad: int) -> int:
+        return min(find(quad) for find in self._quads)
+
+    def _find_six(self, six: int) -> int:
+        return min(find(six) for find in self._sixes)
+
+    def _make_ready(self, number: int) -> Verdict | None:
+        verdict = self._constant_verdict(number)
+        if len(self._ready) >= _MAX_READY:
+            self._ready.clear()
+        self._ready[number] = verdict
+        return verdict
+
+    def _constant_verdict(self, number: int) -> Verdict | None:
+        """The verdict of a rule, if it is the same for everybody."""
+        if number == NO_RULE:
+            return Verdict(Access.ALLOW)
+        match self.by_number.get(number):
+            case None:
+                return address_rule_verdict(number, self.origins)
+            case Broken(messages=messages):
+                return Verdict(Access.DENY, None, (), messages)
+            case rule if all(isinstance(step, CONSTANT_STEPS) for step in rule.steps):
+                return _verdict_without_facts(rule)
+            case _:
+                return None
+
+
+def _verdict_without_facts(rule: Rule) -> Verdict:
+    run = Run(Facts(Request(daemon=UNKNOWN)))
+    run.facts.place = rule.place
+    access = run.carry_out(rule.steps)
+    if access is None:
+        access = Access.DENY if rule.number >= DENY_BASE else Access.ALLOW
+    return Verdict(access, rule.place, tuple(run.actions), tuple(run.facts.messages))

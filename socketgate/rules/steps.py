@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""Carrying out the options of the rule that matched, one after the other (hosts_options(5))."""
+
+from collections.abc import Iterable
+
+from socketgate.rules.expand import ExpansionTooLong, expanded
+from socketgate.rules.facts import Facts
+from socketgate.rules.keyword import (
+    Act,
+    BecomeAccount,
+    Command,
+    CommandKind,
+    Environment,
+    Fail,
+    Jump,
+    LookUpUser,
+    Step,
+)
+from socketgate.rules.option import Action, RunAsGroup, RunAsUser, SetEnv, Spawn, Twist
+from socketgate.rules.request import Access, AccountExists, CommandStatus
+from socketgate.rules.text import BLANKS
+
+#: Steps that depend on nothing but the rule: they give the same verdict for every request.
+CONSTANT_STEPS = (Jump, Fail, Act)
+
+
+class Run:
+    """What the options of one decision have led to so far."""
+
+    __slots__ = ("aclexec_failed", "actions", "facts")
+
+    def __init__(self, facts: Facts) -> None:
+        self.facts = facts
+        self.actions: list[Action] = []
+        #: The last aclexec failed: a rule with options then counts as not matching, in the
+        #: following table too. Fresh for each decision.
+        self.aclexec_failed = False
+
+    def carry_out(self, steps: Iterable[Step]) -> Access | None:
+        """Go through a rule's options. An Access ends the decision at once."""
+        try:
+            for step in steps:
+                access = self._carry_out(step)
+                if access is not None:
+                    return access
+        except ExpansionTooLong as text:
+            self.facts.warn(f"percent_x: expansion too long: {text}...")
+            return Access.DENY
+        return None
+
+    def _carry_out(self, step: Step) -> Access | None:
+        match step:
+            case Jump(access):
+                return access
+            case Fail(text):
+                return self._refuse(text)
+            case Act(action):
+                self.actions.append(action)
+            case LookUpUser(timeout_seconds):
+                self.facts.user(timeout_seconds)
+            case BecomeAccount(action):
+                return self._become(action)
+            case Environment(text):
+                return self._set_environment(self._expand(text))
+            case Command(kind, text):
+                return self._command(kind, self._expand(text))
+        return None
+
+    def _refuse(self, text: str) -> Access:
+        self.facts.error(text)
+        return Access.DENY
+
+    def _expand(self, text: bytes) -> bytes:
+        return expanded(text, self.facts).strip(BLANKS)
+
+    def _become(self, action: RunAsUser | RunAsGroup) -> Access | None:
+        """The group is looked at first, as in libwrap."""
+        if action.group is not None and not self._exists(action.group, is_group=True):
+            return self._refuse(f'unknown group: "{action.group.decode("utf-8", "replace")}"')
+        if isinstance(action, RunAsUser) and not self._exists(action.user, is_group=False):
+            return self._refuse(f'unknown user: "{action.user.decode("utf-8", "replace")}"')
+        self.actions.append(action)
+        return None
+
+    def _exists(self, name: bytes, *, is_group: bool) -> bool:
+        return self.facts.answer(AccountExists(name, is_group)) is True
+
+    def _set_environment(self, text: bytes) -> Access | None:
+        """The name is what setenv(3) takes for one, or the client is refused as in libwrap."""
+        name, *rest = (
+            text.replace(b"\t", b" ").replace(b"\r", b" ").replace(b"\n", b" ").split(b" ", 1)
+        )
+        if not name or b"=" in name:
+            return self._refuse("memory allocation failure")
+        value = text[len(name) :].strip(BLANKS) if rest else b""
+        self.actions.append(SetEnv(name, value))
+        return None
+
+    def _command(self, kind: CommandKind, command: bytes) -> Access | None:
+        match kind:
+            case CommandKind.SPAWN:
+                self.actions.append(Spawn(command))
+                return None
+            case CommandKind.TWIST:
+                self.actions.append(Twist(command))
+                return Access.DENY
+            case CommandKind.ACLEXEC:
+                return self._ask(command)
+
+    def _ask(self, command: bytes) -> Access | None:
+        occurrence = self.facts.commands_run.get(command, 0)
+        self.facts.commands_run[command] = occurrence + 1
+        status = self.facts.answer(CommandStatus(command, occurrence))
+        if not isinstance(status, int):
+            return self._refuse("aclexec command could not be run to its end")
+        self.aclexec_failed = status != 0
+        return None

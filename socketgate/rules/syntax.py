@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""From the text of hosts.allow or hosts.deny to rules. Never fails, whatever the bytes are.
+
+    logical line ─▶ daemon list : client list [: options] ─▶ Rule
+
+What libwrap skips is skipped, what it refuses on is kept as a step that refuses; lint.py says what
+the admin should know about it.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from socketgate.rules import lint
+from socketgate.rules.addresslines import AddressRules, take_address_lines
+from socketgate.rules.diagnostic import Diagnostic, Findings
+from socketgate.rules.host import HostFile
+from socketgate.rules.hostfile import build_library, paths_in
+from socketgate.rules.keyword import parse_option, split_options
+from socketgate.rules.lines import LineReader, LogicalLine
+from socketgate.rules.request import RulePlace, TableName
+from socketgate.rules.rule import (
+    Broken,
+    Rule,
+    WordList,
+    gather_clients,
+    rule_number,
+)
+from socketgate.rules.source import Source, Sources, Text, Unreadable
+from socketgate.rules.split import Fields, segments, split_fields, split_words
+from socketgate.rules.word import Reading, parse_client_word, parse_daemon_word
+
+#: Where a host file can be named: at the start of a word or behind an `@`.
+_MAY_NAME_A_FILE = re.compile(rb"[\s,:@]/")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parsed:
+    """What a file says: rules one by one, address rules by the array, and what is wrong with it."""
+
+    rules: tuple[Rule, ...] = ()
+    address_rules: AddressRules = field(default_factory=dict)
+    broken: Broken | None = None
+    diagnostics: tuple[Diagnostic, ...] = ()
+    dropped_count: int = 0
+
+    @property
+    def host_files(self) -> frozenset[bytes]:
+        """The host files named in the rules."""
+        return frozenset(path for rule in self.rules for path in _paths_of(rule))
+
+
+def parse(source: Source, origin: str, table: TableName, reading: Reading | None = None) -> Parsed:
+    """Compile a rule file. Bad lines become diagnostics."""
+    match source:
+        case Text(data):
+            return _Parser(data, origin, table, reading or Reading()).parse()
+        case Unreadable(reason):
+            findings = Findings(origin)
+            lint.unreadable(findings, reason)
+            return Parsed(
+                broken=Broken(rule_number(table, 0), (f"warning: cannot open {origin}: {reason}",)),
+                diagnostics=tuple(findings.kept),
+            )
+        case _:
+            return Parsed()
+
+
+class _Parser:
+    """One pass over one file."""
+
+    def __init__(self, data: bytes, origin: str, table: TableName, reading: Reading) -> None:
+        self._reader = LineReader(data)
+        self._origin = origin
+        self._table = table
+        self._reading = reading
+        self._findings = Findings(origin)
+        self._rules: list[Rule] = []
+        self._address_rules: AddressRules = {}
+
+    def parse(self) -> Parsed:
+        broken = self._read_all()
+        return Parsed(
+            rules=tuple(self._rules),
+            address_rules=self._address_rules,
+            broken=broken,
+            diagnostics=tuple(self._findings.kept),
+            dropped_count=self._findings.dropped_count,
+        )
+
+    def _read_all(self) -> Broken | None:
+        while True:
+            if take_address_lines(self._reader, self._table, self._address_rules):
+                continue
+            line = self._reader.read()
+            if line is None:
+                return None
+            lint.line(self._findings, line)
+            if not line.is_complete:
+                return self._broken(line)
+            if line.is_comment or line.is_blank:
+                continue
+            fields = split_fields(line.text, extensions=self._reading.extensions)
+            lint.fields(self._findings, line, fields)
+            if fields is not None:
+                self._rules.append(self._rule(line, fields))
+
+    def _broken(self, line: LogicalLine) -> Broken:
+        """Reading ends here; the number is behind the last line's, which no rule has."""
+        context = f"warning: {self._origin}, line {line.number}: "
+        texts = ("missing newline or line too long", "all the subsequent rules will be ignored")
+        return Broken(
+            rule_number(self._table, line.number + 1), tuple(context + text for text in texts)
+        )
+
+    def _rule(self, line: LogicalLine, fields: Fields) -> Rule:
+        daemons = split_words(line.text, 0, fields.daemons_end)
+        clients = split_words(line.text, fields.daemons_end + 1, fields.clients_end)
+        options = (
+            () if fields.options_start is None else split_options(line.text[fields.options_start :])
+        )
+        steps = tuple(map(parse_option, options))
+        lint.words(self._findings, line, daemons, clients, self._reading)
+        lint.options(self._findings, line, fields, options, steps)
+        return Rule(
+            number=rule_number(self._table, line.number),
+            place=RulePlace(self._table, self._origin, line.number),
+            daemons=WordList(
+                tuple(
+                    tuple(parse_daemon_word(word.text, self._reading) for word in segment)
+                    for segment in segments(daemons)
+                )
+            ),
+            clients=WordList(
+                tuple(
+                    gather_clients(
+                        [parse_client_word(word.text, self._reading) for word in segment]
+                    )
+                    for segment in segments(clients)
+                )
+            ),
+            steps=steps,
+            line=line,
+        )
+
+
+def _paths_of(rule: Rule) -> Iterator[bytes]:
+    for segment in (*rule.daemons.segments, *rule.clients.segments):
+        for word in segment:
+            host = word.host
+            if isinstance(host, HostFile):
+                yield host.path
+
+
+def host_files_named(sources: Sources) -> frozenset[bytes]:
+    """All host files the rules name, and those that the host files among the sources name."""
+    reading = Reading(sources.interfaces, extensions=sources.extensions)
+    paths: set[bytes] = set()
+    for source, table in ((sources.allow, TableName.ALLOW), (sources.deny, TableName.DENY)):
+        if isinstance(source, Text) and _MAY_NAME_A_FILE.search(source.data):
+            paths |= parse(source, "", table, reading).host_files
+    for contents in build_library(sources.host_files, reading).values():
+        paths.update(paths_in(contents))
+    return frozenset(paths)

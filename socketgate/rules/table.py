@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Both files compiled: immutable, and cheap to compare with what another reading gives.
+
+Sources ──build_table()──▶ RuleTable ──policy(daemon, port)──▶ Policy
+"""
+
+import hashlib
+from collections.abc import Iterator
+
+from socketgate.rules.compile import FileRules, compile_policy
+from socketgate.rules.diagnostic import Diagnostic
+from socketgate.rules.hostfile import build_library
+from socketgate.rules.policy import Origins, Policy
+from socketgate.rules.request import TableName
+from socketgate.rules.rule import Broken, Rule
+from socketgate.rules.source import Source, Sources, Text, Unreadable
+from socketgate.rules.syntax import Parsed, parse
+from socketgate.rules.word import Reading
+
+#: So many daemons' policies are kept; a gate has a few, `match` may ask for many.
+_MAX_POLICIES = 64
+
+
+class RuleTable:
+    """The rules of both files. Tables are equal when they were built from equal sources."""
+
+    __slots__ = (
+        "_digest",
+        "_policies",
+        "allow",
+        "by_number",
+        "deny",
+        "diagnostics",
+        "interfaces",
+        "origins",
+    )
+
+    def __init__(self, sources: Sources, allow: Parsed, deny: Parsed) -> None:
+        self._digest = _digest(sources)
+        self._policies: dict[tuple[bytes, int | None], Policy] = {}
+        self.origins = Origins(sources.allow_origin, sources.deny_origin)
+        self.interfaces = sources.interfaces
+        self.allow = FileRules(allow.rules, allow.address_rules, allow.broken)
+        self.deny = FileRules(deny.rules, deny.address_rules, deny.broken)
+        #: The rules that are values, by number; the others are in the address rules' arrays.
+        self.by_number: dict[int, Rule | Broken] = {
+            rule.number: rule for rule in allow.rules + deny.rules
+        }
+        if deny.broken is not None:
+            self.by_number[deny.broken.number] = deny.broken
+        #: Errors and warnings, by file and line.
+        self.diagnostics: tuple[Diagnostic, ...] = allow.diagnostics + deny.diagnostics
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RuleTable) and self._digest == other._digest
+
+    def __hash__(self) -> int:
+        return hash(self._digest)
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules there are in both files."""
+        files = (self.allow, self.deny)
+        return sum(len(file.rules) + sum(map(len, file.address_rules.values())) for file in files)
+
+    def policy(self, daemon: bytes, server_port: int | None) -> Policy:
+        """The rules as one daemon sees them on one port. Compiled at the first call."""
+        policy = self._policies.get((daemon, server_port))
+        if policy is None:
+            policy = compile_policy(
+                self.allow,
+                self.deny,
+                daemon=daemon,
+                server_port=server_port,
+                by_number=self.by_number,
+                origins=self.origins,
+            )
+            if len(self._policies) >= _MAX_POLICIES:
+                self._policies.clear()
+            self._policies[daemon, server_port] = policy
+        return policy
+
+
+def build_table(sources: Sources) -> RuleTable:
+    """Compile the rules. Never fails: what is wrong with them is in the table's diagnostics."""
+    reading = Reading(sources.interfaces, extensions=sources.extensions)
+    library = build_library(sources.host_files, reading)
+    reading = Reading(sources.interfaces, library, sources.extensions)
+    allow = parse(sources.allow, sources.allow_origin, TableName.ALLOW, reading)
+    deny = parse(sources.deny, sources.deny_origin, TableName.DENY, reading)
+    return RuleTable(sources, allow, deny)
+
+
+def _digest(sources: Sources) -> bytes:
+    digest = hashlib.sha256()
+    for part in _parts(sources):
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
+    return digest.digest()
+
+
+def _parts(sources: Sources) -> Iterator[bytes]:
+    """Everything the table depends on, in a fixed order."""
+    yield repr((sources.allow_origin, sources.deny_origin, sources.extensions)).encode()
+    yield repr(sorted(sources.interfaces)).encode()
+    yield from _source_parts(sources.allow)
+    yield from _source_parts(sources.deny)
+    for path, source in sorted(sources.host_files.items(), key=lambda item: item[0]):
+        yield path
+        yield from _source_parts(source)
+
+
+def _source_parts(source: Source) -> Iterator[bytes]:
+    yield type(source).__name__.encode()
+    match source:
+        case Text(data):
+            yield data
+        case Unreadable(reason):
+            yield reason.encode("utf-8", "surrogateescape")
+        case _:
+            pass
