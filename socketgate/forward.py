@@ -96,7 +96,7 @@ class ForwardNames:
         self._stop(watched)
         return self._pool.start(
             watched,
-            "forward",
+            watched,
             lambda: _resolve(watched.name, self._limits.max_forward_addresses),
             lambda answer: self._on_answer(watched, answer),
         )

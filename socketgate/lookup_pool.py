@@ -144,10 +144,13 @@ class LookupPool:
     def _next_network(self) -> Hashable | None:
         """The first in line that has something queued and may have one more thread.
 
-        Those passed over have all their threads, so there are few of them.
+        The last quarter of the threads goes to networks that have none. Those passed over have
+        threads, so there are few of them.
         """
+        is_scarce = self._running >= self._max_threads * 3 // 4
+        share = 1 if is_scarce else self._max_per_network
         for key, network in self._networks.items():
-            if network.queued and network.running < self._max_per_network:
+            if network.queued and network.running < share:
                 return key
         return None
 

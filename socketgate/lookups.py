@@ -196,7 +196,7 @@ class Lookups:
         return await self._in_pool(
             self._accounts,
             _cache_key(fact, request),
-            "account",
+            fact,
             work,
             timeout_seconds=timeout_seconds or self._limits.account_seconds,
             without=False,
@@ -207,7 +207,7 @@ class Lookups:
         self,
         pool: LookupPool,
         key: Hashable,
-        network: str,
+        network: Hashable,
         work: Work,
         *,
         timeout_seconds: float,

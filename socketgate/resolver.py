@@ -12,9 +12,9 @@ Everything here blocks, and belongs into a `LookupPool`. Which sources are asked
 is nsswitch.conf's affair.
 """
 
-import os
 import socket
 
+from socketgate import libc
 from socketgate.lookup_source import plain
 from socketgate.lookup_values import MAX_NAME_BYTES, Found, is_clean, shown
 from socketgate.rules.request import PARANOID, UNKNOWN
@@ -49,12 +49,9 @@ def look_up_name(address: bytes, subject: str) -> Found:
     if info is None:
         return Found(UNKNOWN, f"{subject}: {shown(address)} is no address")
     try:
-        host, _ = socket.getnameinfo(info[4], socket.NI_NAMEREQD)
+        name = libc.name_of_address(info[4])
     except socket.gaierror as error:
         return Found(UNKNOWN, f"{subject}: {_reason(error)}")
-    except _LOOKUP_FAILS as error:
-        return Found(UNKNOWN, f"{subject}: {error}")
-    name = os.fsencode(host)
     if not is_clean(name, MAX_NAME_BYTES):
         return Found(UNKNOWN, f"{subject}: no host name, but {shown(name)}")
     # Cut before it is checked: a name that is cut later could end in a domain it is not in.

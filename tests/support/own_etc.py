@@ -38,7 +38,8 @@ def in_own_etc(
                 shutil.copy(Path("/etc", name), etc)
         for name, text in files.items():
             (etc / name).write_bytes(text if isinstance(text, bytes) else text.encode())
-        words = ["unshare", "--map-root-user", "--mount", "--net", sys.executable, "-W", "error"]
+        words = ["unshare", "--map-root-user", "--mount", "--net"]
+        words += ["setpriv", "--pdeathsig", "KILL", sys.executable, "-W", "error"]
         words += ["-m", "tests.support.own_etc", scene.__module__, scene.__name__, folder]
         result = subprocess.run(
             words,

@@ -122,6 +122,21 @@ def test_stuck_lookups_of_one_network_leave_threads_to_others(stuck: Stuck) -> N
     assert with_pool(scene, threads=4, share=3) == YES
 
 
+def test_the_last_threads_go_to_networks_that_have_none(stuck: Stuck) -> None:
+    async def scene(pool: LookupPool) -> object:
+        dead = [
+            asyncio.create_task(pool.run(n, "dead", stuck, timeout_seconds=IN_TIME))
+            for n in range(50)
+        ]
+        await stuck.wait_entered(6)
+        found = await pool.run("a", "alive", answer, timeout_seconds=IN_TIME)
+        stuck.let_go.set()
+        await asyncio.gather(*dead)
+        return found
+
+    assert with_pool(scene, threads=8, share=8) == YES
+
+
 def test_networks_take_turns(stuck: Stuck) -> None:
     order: list[str] = []
 

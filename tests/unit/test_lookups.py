@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
@@ -17,29 +17,21 @@ from socketgate.rules.request import (
     Request,
 )
 from tests.support.identserver import IdentServer, stalls, tells
-from tests.support.lookups import DEADLINE_SECONDS, request, wait_threads_gone
+from tests.support.lookups import (
+    AT_ONCE,
+    DEADLINE_SECONDS,
+    request,
+    wait_threads_gone,
+    with_lookups,
+)
 
 ROOT = AccountExists(b"root", is_group=False)
-AT_ONCE = 0.05
 
 
 @pytest.fixture(autouse=True)
 def _threads_end() -> Iterator[None]:
     yield
     wait_threads_gone()
-
-
-def with_lookups(
-    scene: Callable[[Lookups], Awaitable[object]], limits: LookupLimits | None = None
-) -> object:
-    async def play() -> object:
-        lookups = Lookups(limits)
-        try:
-            return await scene(lookups)
-        finally:
-            lookups.close()
-
-    return asyncio.run(play())
 
 
 @pytest.mark.parametrize(
