@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from socket import AF_INET6, inet_aton, inet_pton
+from struct import unpack
 
 from socketgate.rules.lines import LineReader
 from socketgate.rules.request import TableName
@@ -23,16 +24,17 @@ _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _QUAD = rb"(?:" + _OCTET + rb"\.){3}" + _OCTET
 _DAEMON = rb"(?!(?i:except)[ \t:])[A-Za-z0-9_.*?+-]{1,100}"
 _GAP = rb"[ \t]{0,50}"
-#: The same beginning, then an address, line after line.
-_RUN = re.compile(
-    rb"((" + _DAEMON + rb")" + _GAP + rb":" + _GAP + rb")" + _QUAD + rb"\n"
-    rb"(?:\1" + _QUAD + rb"\n){0,50000}"
+_ADDRESS = (
+    rb"(?:" + _QUAD + rb"(?:/(?:[1-9]|[12][0-9]|3[012]))?"
+    rb"|\[[0-9A-Fa-f:]{2,39}\](?:/(?:[0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)"
 )  # fmt: skip
-_LINE = re.compile(
-    rb"(" + _DAEMON + rb")" + _GAP + rb":" + _GAP
-    + rb"(?:(" + _QUAD + rb")(?:/([1-9]|[12][0-9]|3[012]))?"
-    + rb"|\[([0-9A-Fa-f:]{2,39})\](?:/(0|[1-9][0-9]?|1[01][0-9]|12[0-8]))?)" + _GAP
-    + rb"(?::" + _GAP + rb"(?i:(allow)|(deny))" + _GAP + rb")?\r?\n"
+#: Lines that differ only in the address. No more than so many at once: lines that look right and
+#: are not are left to the line reader, and what follows them is looked at again.
+_MAX_RUN = 128
+_RUN = re.compile(
+    rb"((" + _DAEMON + rb")" + _GAP + rb":" + _GAP + rb")" + _ADDRESS
+    + rb"(" + _GAP + rb"(?::" + _GAP + rb"((?i:allow|deny))" + _GAP + rb")?\r?\n)"
+    + rb"(?:\1" + _ADDRESS + rb"\3){0,%d}" % (_MAX_RUN - 1)
 )  # fmt: skip
 
 
@@ -76,9 +78,23 @@ class AddressLines:
             net = (high << 64 | low) & ~size
             yield net, net | size, number
 
-    def add_quad(self, quad: int, length: int | None, number: int) -> bool:
-        """Take `quad` or `quad/length`; says no to a net with bits outside the mask."""
-        if length is None:
+    def add_quads(self, quads: list[str], first_number: int) -> None:
+        """Take plain addresses of lines that follow each other."""
+        packed = array("I", b"".join(map(inet_aton, quads)))
+        if sys.byteorder == "little":
+            packed.byteswap()
+        self.words += packed
+        self.word_numbers += array("I", range(first_number, first_number + 2 * len(quads), 2))
+
+    def add(self, text: str, number: int) -> bool:
+        """Take one address or net. Says no to a net that can't match and to bad IPv6."""
+        address, _, length = text.partition("/")
+        if address[0] == "[":
+            return self._add_six(address[1:-1], int(length or 128), number)
+        return self._add_quad(int.from_bytes(inet_aton(address)), int(length or 0), number)
+
+    def _add_quad(self, quad: int, length: int, number: int) -> bool:
+        if not length:
             self.words.append(quad)
             self.word_numbers.append(number)
             return True
@@ -90,11 +106,16 @@ class AddressLines:
         self.net_numbers.append(number)
         return True
 
-    def add_six(self, packed: bytes, length: int, number: int) -> None:
-        """Take `[packed]/length`."""
-        self.sixes.extend((int.from_bytes(packed[:8]), int.from_bytes(packed[8:])))
+    def _add_six(self, address: str, length: int, number: int) -> bool:
+        try:
+            high, low = unpack("!QQ", inet_pton(AF_INET6, address))
+        except OSError:
+            return False
+        self.sixes.append(high)
+        self.sixes.append(low)
         self.six_lengths.append(length)
         self.six_numbers.append(number)
+        return True
 
 
 #: By daemon word, in lower case.
@@ -103,50 +124,28 @@ AddressRules = dict[bytes, AddressLines]
 
 def take_address_lines(reader: LineReader, table: TableName, rules: AddressRules) -> bool:
     """Take lines at the reader's place, if they are of the simple kind. Says whether any were."""
-    if run := _RUN.match(reader.data, reader.position):
-        _take_run(run, reader, table, rules)
-        return True
-    line = _LINE.match(reader.data, reader.position)
-    if line is None or not _take_line(line, reader, table, rules):
+    run = _RUN.match(reader.data, reader.position)
+    if run is None:
         return False
-    _advance(reader, line.end(), 1)
-    return True
-
-
-def _take_run(
-    run: re.Match[bytes], reader: LineReader, table: TableName, rules: AddressRules
-) -> None:
-    beginning = run[1].decode()
-    quads = run[0].decode()[len(beginning) : -1].split("\n" + beginning)
-    lines = rules.setdefault(run[2].lower(), AddressLines())
-    packed = array("I", b"".join(map(inet_aton, quads)))
-    if sys.byteorder == "little":
-        packed.byteswap()
-    first = rule_number(table, reader.number + 1)
-    lines.words += packed
-    lines.word_numbers += array("I", range(first, first + 2 * len(quads), 2))
-    _advance(reader, run.end(), len(quads))
-
-
-def _take_line(
-    line: re.Match[bytes], reader: LineReader, table: TableName, rules: AddressRules
-) -> bool:
-    daemon, quad, length, six, six_length, allow, deny = line.groups()
-    is_turned = bool(deny if table is TableName.ALLOW else allow)
-    number = rule_number(table, reader.number + 1, is_turned=is_turned)
+    block, beginning, daemon, ending, option = run[0], run[1], run[2], run[3], run[4]
+    items = block[len(beginning) : -len(ending)].decode().split((ending + beginning).decode())
     lines = rules.setdefault(daemon.lower(), AddressLines())
-    if quad is not None:
-        value = int.from_bytes(inet_aton(quad.decode()))
-        return lines.add_quad(value, None if length is None else int(length), number)
-    try:
-        packed = inet_pton(AF_INET6, six.decode())
-    except OSError:
-        return False
-    lines.add_six(packed, 128 if six_length is None else int(six_length), number)
-    return True
+    is_turned = option is not None and option.lower() != table.value.encode()
+    first = rule_number(table, reader.number + 1, is_turned=is_turned)
+    if b"/" not in block and b"[" not in block:
+        lines.add_quads(items, first)
+        taken = len(items)
+    else:
+        taken = _take_one_by_one(items, lines, first)
+    around = len(beginning) + len(ending)
+    reader.position += sum(map(len, items[:taken])) + taken * around
+    reader.number += taken
+    reader.physical += taken
+    return taken > 0
 
 
-def _advance(reader: LineReader, position: int, count: int) -> None:
-    reader.position = position
-    reader.number += count
-    reader.physical += count
+def _take_one_by_one(items: list[str], lines: AddressLines, first_number: int) -> int:
+    for index, item in enumerate(items):
+        if not lines.add(item, first_number + 2 * index):
+            return index
+    return len(items)

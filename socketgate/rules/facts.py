@@ -78,8 +78,8 @@ class Facts:
     """The request as one decision sees it."""
 
     __slots__ = (
-        "_interfaces", "_seen_user", "client", "commands_run", "daemon", "messages", "open_files",
-        "place", "request", "server",
+        "_interfaces", "_seen_user", "_was_cleaned", "client", "commands_run", "daemon",
+        "messages", "open_files", "place", "request", "server",
     )  # fmt: skip
 
     def __init__(self, request: Request, interfaces: frozenset[bytes] = frozenset()) -> None:
@@ -89,6 +89,7 @@ class Facts:
         self.client = Host(self, request.client, Fact.CLIENT_NAME)
         self.server = Host(self, request.server, Fact.SERVER_NAME)
         self._seen_user: Subject | None = None
+        self._was_cleaned = False
         #: The warnings and errors that libwrap would log.
         self.messages: list[str] = []
         #: The rule being tried, for the messages.
@@ -146,6 +147,7 @@ class Facts:
 
     def replace(self, old: Subject, new: bytes) -> None:
         """Keep a cleaned text in the place of the one it came from (hosts_access(5))."""
+        self._was_cleaned = True
         if old is self.daemon:
             self.daemon = self.subject(new)
         elif old is self._seen_user:
@@ -157,6 +159,8 @@ class Facts:
 
     def as_request(self) -> Request:
         """The request with the texts as they are now."""
+        if not self._was_cleaned:
+            return self.request
         seen = (
             (Fact.CLIENT_NAME, self.client.seen_name()),
             (Fact.SERVER_NAME, self.server.seen_name()),

@@ -8,11 +8,13 @@ The tables are plain arrays, so that they can as well come from a mapped file.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from heapq import heappop, heappush
+from itertools import islice, zip_longest
 
 from socketgate.rules.rule import NO_RULE
+
+Numbers = Sequence[int]
 
 #: An IPv4 table that has at least so many spans gets an index by the first 16 bits.
 _INDEX_FROM = 2048
@@ -37,6 +39,13 @@ class _Output:
         self.lasts.append(last)
         self.owners.append(owner)
 
+    def begin_at_zero(self) -> None:
+        """Let the first span begin at 0, so that a search always ends at one."""
+        if not self.firsts or self.firsts[0]:
+            self.firsts.insert(0, 0)
+            self.lasts.insert(0, 0)
+            self.owners.insert(0, NO_RULE)
+
 
 def span_key(first: int, last: int, number: int, bits: int) -> int:
     """A span as one integer: sorts by first address, then by rule."""
@@ -53,12 +62,15 @@ def flatten(keys: list[int], bits: int) -> _Output:
     opened: list[tuple[int, int]] = []
     at = 0
     mask = (1 << bits) - 1
-    for key in keys:
+    for key, following in zip_longest(keys, islice(keys, 1, None), fillvalue=-1):
         first, number, last = key >> bits + 32, key >> bits & NO_RULE, key & mask
         if opened:
             _emit(output, opened, at, first - 1)
         at = first
-        heappush(opened, (number, last))
+        if not opened and (following < 0 or following >> bits + 32 > last):
+            output.add(first, last, number)
+        else:
+            heappush(opened, (number, last))
     _emit(output, opened, at, mask)
     return output
 
@@ -76,65 +88,82 @@ def _emit(output: _Output, opened: list[tuple[int, int]], at: int, until: int) -
             at = last + 1
 
 
-@dataclass(frozen=True, slots=True)
 class QuadTable:
-    """IPv4: firsts, lasts and owners are arrays of the same length."""
+    """IPv4: firsts, lasts and owners are arrays of the same length; the first one begins at 0."""
 
-    firsts: Sequence[int]
-    lasts: Sequence[int]
-    owners: Sequence[int]
-    #: Where the spans of each first 16 bits begin, or empty.
-    index: Sequence[int]
+    __slots__ = ("_shift", "firsts", "index", "lasts", "owners")
+
+    def __init__(self, firsts: Numbers, lasts: Numbers, owners: Numbers, index: Numbers) -> None:
+        self.firsts = firsts
+        self.lasts = lasts
+        self.owners = owners
+        #: Where the spans of each value of the address's leading bits begin, and the end.
+        self.index = index
+        self._shift = 33 - (len(index) - 1).bit_length()
 
     def find(self, quad: int) -> int:
         """The rule that has the address, or NO_RULE."""
-        if self.index:
-            high = quad >> 16
-            at = bisect_right(self.firsts, quad, self.index[high], self.index[high + 1]) - 1
-        else:
-            at = bisect_right(self.firsts, quad) - 1
-        return self.owners[at] if at >= 0 and quad <= self.lasts[at] else NO_RULE
+        part = quad >> self._shift
+        at = bisect_right(self.firsts, quad, self.index[part], self.index[part + 1]) - 1
+        return self.owners[at] if quad <= self.lasts[at] else NO_RULE
 
 
-@dataclass(frozen=True, slots=True)
 class SixTable:
-    """IPv6, in halves."""
+    """IPv6, in halves; the first span begins at 0."""
 
-    highs: Sequence[int]
-    lows: Sequence[int]
-    last_highs: Sequence[int]
-    last_lows: Sequence[int]
-    owners: Sequence[int]
+    __slots__ = ("highs", "last_highs", "last_lows", "lows", "owners")
 
-    def find(self, six: int) -> int:
+    def __init__(
+        self,
+        highs: Numbers,
+        lows: Numbers,
+        last_highs: Numbers,
+        last_lows: Numbers,
+        owners: Numbers,
+    ) -> None:
+        self.highs = highs
+        self.lows = lows
+        self.last_highs = last_highs
+        self.last_lows = last_lows
+        self.owners = owners
+
+    def find(self, high: int, low: int) -> int:
         """The rule that has the address, or NO_RULE."""
-        high, low = six >> 64, six & _LOW_HALF
         end = bisect_right(self.highs, high)
-        at = bisect_right(self.lows, low, bisect_left(self.highs, high, 0, end), end) - 1
-        if at < 0 or (high, low) > (self.last_highs[at], self.last_lows[at]):
-            return NO_RULE
-        return self.owners[at]
+        at = end - 1
+        if self.highs[at] == high:
+            start = bisect_left(self.highs, high, 0, end)
+            at = bisect_right(self.lows, low, start, end) - 1
+        last_high = self.last_highs[at]
+        if high < last_high or (high == last_high and low <= self.last_lows[at]):
+            return self.owners[at]
+        return NO_RULE
 
 
 def quad_table(keys: list[int]) -> QuadTable:
     """The table of these spans (`span_key` with 32 bits)."""
     flat = flatten(keys, 32)
+    flat.begin_at_zero()
     firsts = array("I", flat.firsts)
-    index = array("I")
-    if len(firsts) >= _INDEX_FROM:
-        index.extend(bisect_left(firsts, high << 16) for high in range(1 << 16))
-        index.append(len(firsts))
+    bits = 16 if len(firsts) >= _INDEX_FROM else 0
+    starts = (bisect_left(firsts, part << (32 - bits)) for part in range(1 << bits))
+    index = array("I", [*starts, len(firsts)])
     return QuadTable(firsts, array("I", flat.lasts), array("I", flat.owners), index)
 
 
 def six_table(keys: list[int]) -> SixTable:
     """The table of these spans (`span_key` with 128 bits)."""
     flat = flatten(keys, 128)
-    return SixTable(*(_halves(flat.firsts)), *(_halves(flat.lasts)), array("I", flat.owners))
+    flat.begin_at_zero()
+    return SixTable(*_halves(flat.firsts), *_halves(flat.lasts), array("I", flat.owners))
 
 
-def _halves(values: Iterable[int]) -> "tuple[array[int], array[int]]":
-    values = list(values)
+def split_six(value: int) -> tuple[int, int]:
+    """The two halves of an address."""
+    return value >> 64, value & _LOW_HALF
+
+
+def _halves(values: list[int]) -> "tuple[array[int], array[int]]":
     return (
         array("Q", [value >> 64 for value in values]),
         array("Q", [value & _LOW_HALF for value in values]),

@@ -9,18 +9,21 @@
 address counts, or anything must be done; then decide() has the answer.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from socket import AF_INET, AF_INET6, inet_pton
+from struct import unpack
 
 from socketgate.rules.address import Subject
 from socketgate.rules.addresslines import AddressLines
 from socketgate.rules.facts import Facts
-from socketgate.rules.flat import QuadTable, SixTable
+from socketgate.rules.flat import QuadTable, SixTable, split_six
 from socketgate.rules.request import UNKNOWN, Access, Request, RulePlace, TableName
 from socketgate.rules.rule import DENY_BASE, NO_RULE, Broken, Rule, numbered_line
 from socketgate.rules.steps import CONSTANT_STEPS, Run
 from socketgate.rules.verdict import Verdict
+
+from_bytes = int.from_bytes
 
 #: So many ready verdicts are kept at once.
 _MAX_READY = 10_000
@@ -57,7 +60,7 @@ class Policy:
     """See above. Immutable but for the verdicts it keeps ready."""
 
     __slots__ = (
-        "_first_residual", "_quads", "_ready", "_sixes",
+        "_find_quad", "_find_six", "_first_residual", "_ready",
         "address_lines", "by_number", "everyone", "origins", "residual", "segments",
     )  # fmt: skip
 
@@ -77,8 +80,8 @@ class Policy:
         self.address_lines = address_lines
         self.by_number = by_number
         self.origins = origins
-        self._quads = [segment.quads.find for segment in segments]
-        self._sixes = [segment.sixes.find for segment in segments]
+        self._find_quad = _least_quad(segments)
+        self._find_six = _least_six(segments)
         self._first_residual = residual[0].number if residual else NO_RULE
         self._ready: dict[int, Verdict | None] = {}
 
@@ -89,13 +92,11 @@ class Policy:
         """
         try:
             if ":" not in address:
-                number = self._find_quad(int.from_bytes(inet_pton(AF_INET, address)))
+                number = self._find_quad(from_bytes(inet_pton(AF_INET, address)))
             elif "." in address:
-                if not address.startswith("::ffff:"):
-                    return None
-                number = self._find_quad(int.from_bytes(inet_pton(AF_INET, address[7:])))
+                number = self._find_quad(from_bytes(inet_pton(AF_INET, _without_prefix(address))))
             else:
-                number = self._find_six(int.from_bytes(inet_pton(AF_INET6, address)))
+                number = self._find_six(*unpack("!QQ", inet_pton(AF_INET6, address)))
         except (OSError, ValueError):
             return None
         if self._first_residual < number:
@@ -111,23 +112,17 @@ class Policy:
         `after_allow`: of hosts.deny only. Rules of `everyone` are not looked at for addresses that
         no span can tell.
         """
-        skipped = 1 if after_allow else 0
-        quad = client.canonical
-        if quad is not None:
-            return min((find(quad) for find in self._quads[skipped:]), default=NO_RULE)
-        if client.six is not None:
-            return min((find(client.six) for find in self._sixes[skipped:]), default=NO_RULE)
+        segments = self.segments[1:] if after_allow else self.segments
+        if (quad := client.canonical) is not None:
+            return min((segment.quads.find(quad) for segment in segments), default=NO_RULE)
+        if (six := client.six) is not None:
+            halves = split_six(six)
+            return min((segment.sixes.find(*halves) for segment in segments), default=NO_RULE)
         if client.quad is None:
             return NO_RULE
         first = DENY_BASE if after_allow else 0
         numbers = (lines.net_of(client.quad, first) for lines in self.address_lines)
         return min(numbers, default=NO_RULE)
-
-    def _find_quad(self, quad: int) -> int:
-        return min(find(quad) for find in self._quads)
-
-    def _find_six(self, six: int) -> int:
-        return min(find(six) for find in self._sixes)
 
     def _make_ready(self, number: int) -> Verdict | None:
         verdict = self._constant_verdict(number)
@@ -149,6 +144,28 @@ class Policy:
                 return _verdict_without_facts(rule)
             case _:
                 return None
+
+
+def _without_prefix(address: str) -> str:
+    """An IPv4-mapped address as IPv4; raises ValueError for another that has dots."""
+    if not address.startswith("::ffff:"):
+        raise ValueError(address)
+    return address[len("::ffff:") :]
+
+
+def _least_quad(segments: Sequence[Segment]) -> Callable[[int], int]:
+    """The search in several segments: the rule that comes first counts."""
+    finds = [segment.quads.find for segment in segments]
+    if len(finds) == 1:
+        return finds[0]
+    return lambda quad: min([find(quad) for find in finds])
+
+
+def _least_six(segments: Sequence[Segment]) -> Callable[[int, int], int]:
+    finds = [segment.sixes.find for segment in segments]
+    if len(finds) == 1:
+        return finds[0]
+    return lambda high, low: min([find(high, low) for find in finds])
 
 
 def _verdict_without_facts(rule: Rule) -> Verdict:
