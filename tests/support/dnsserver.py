@@ -7,9 +7,11 @@
 Port 53 needs a network namespace of its own (own_etc.py).
 """
 
+import json
 import os
 import select
 import socket
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -126,3 +128,15 @@ class DnsServer:
 
 def _rrset(name: str, kind: dns.rdatatype.RdataType, values: Sequence[str]) -> dns.rrset.RRset:
     return dns.rrset.from_text_list(name, 60, dns.rdataclass.IN, kind, values)
+
+
+def main() -> None:
+    """dnsserver.py ADDRESS RECORDS: serves records given as JSON until standard input ends."""
+    address, records = sys.argv[1:]
+    with DnsServer(json.loads(records), address=address):
+        print("ready", flush=True)  # noqa: T201  # whoever started us waits for it
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

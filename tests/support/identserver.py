@@ -6,6 +6,7 @@ async with IdentServer(tells("bob")) as server:
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -80,3 +81,24 @@ class IdentServer:
             pass  # it hung up in the middle of the flood
         finally:
             writer.transport.abort()
+
+
+#: What a server started as a program can be told to do.
+BEHAVIOURS: dict[str, Behaviour] = {
+    "tells": tells("bob"),
+    "shell": tells("$(reboot);`id`"),
+    "lies": says(b"1, 1 : USERID : UNIX : root\r\n"),
+    "stalls": stalls,
+    "floods": floods,
+}
+
+
+async def serve(address: str, port: int, behaviour: str) -> None:
+    """Until standard input ends; says "ready" when it listens."""
+    async with IdentServer(BEHAVIOURS[behaviour], address, port):
+        print("ready", flush=True)  # noqa: T201  # whoever started us waits for it
+        await asyncio.to_thread(sys.stdin.read)
+
+
+if __name__ == "__main__":  # identserver.py ADDRESS PORT BEHAVIOUR
+    asyncio.run(serve(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
