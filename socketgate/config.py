@@ -101,10 +101,31 @@ def load_config(path: Path | None = None) -> Config:
     """
     main = path or DEFAULT_PATH
     texts = []
-    if path is not None or main.exists():
+    if path is not None or _is_there(main):
         texts.append(_read(main))
-    texts += [_read(part) for part in sorted(main.with_suffix(".d").glob("*.toml"))]
+    texts += [_read(part) for part in _parts(main.with_suffix(".d"))]
     return parse_config(texts)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # it may be, and reading it says why that can't be told
+    return True
+
+
+def _parts(folder: Path) -> list[Path]:
+    """The files of the folder in the order of their names; a folder that isn't there has none."""
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise ConfigError(f"{folder}: can't be read: {error.strerror}") from error
+    return [folder / name for name in names if name.endswith(".toml") and name[0] != "."]
 
 
 def parse_config(texts: list[tuple[Path, str]]) -> Config:

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: MIT
+"""A function run by another user, in a child of this process (the tests run as root)."""
+
+import os
+import traceback
+from collections.abc import Callable
+
+NOBODY = 65534
+
+
+def as_nobody(work: Callable[[], str], *, folder: int | None = None) -> str:
+    """What a function answers when nobody(65534) runs it, in this folder if one is given."""
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        _child(work, write_end, folder)
+    os.close(write_end)
+    with os.fdopen(read_end, "rb") as file:
+        answer = file.read()
+    os.waitpid(pid, 0)
+    return answer.decode()
+
+
+def _child(work: Callable[[], str], write_end: int, folder: int | None) -> None:
+    """Never returns."""
+    answer = ""
+    try:
+        if folder is not None:
+            os.fchdir(folder)
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        answer = work()
+    except BaseException:  # noqa: BLE001  # whatever it is, the test is to see it
+        answer = traceback.format_exc()
+    finally:
+        os.write(write_end, answer.encode())
+        os._exit(0)

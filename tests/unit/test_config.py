@@ -1,0 +1,319 @@
+# SPDX-License-Identifier: MIT
+import os
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from socketgate.config import (
+    NAME_OF_DAEMON,
+    Config,
+    DaemonConfig,
+    HandoffMode,
+    Limits,
+    OnError,
+    RulesConfig,
+    load_config,
+    parse_config,
+)
+from socketgate.errors import ConfigError
+from tests.support.forked import as_nobody
+
+FILE = Path("/etc/socketgate/socketgate.toml")
+
+
+def parsed(text: str) -> Config:
+    return parse_config([(FILE, text)])
+
+
+def error_of(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parsed(text)
+    return str(caught.value)
+
+
+def test_no_file_at_all_gives_the_defaults_of_the_contract() -> None:
+    config = parse_config([])
+    assert config.rules == RulesConfig(
+        allow=Path("/etc/hosts.allow"), deny=Path("/etc/hosts.deny"), on_error=OnError.KEEP
+    )
+
+
+def test_a_daemon_that_no_file_mentions_has_the_contract_s_backend_and_handoff() -> None:
+    assert parse_config([]).daemon("sshd") == DaemonConfig(
+        backend=(Path("/run/socketgate/backend/sshd.sock"),),
+        handoff=HandoffMode.CHANNEL,
+        backend_users=(),
+    )
+
+
+def test_every_key_of_the_contract_is_read() -> None:
+    config = parsed(
+        '[rules]\nallow = "/a"\ndeny = "/d"\non-error = "libwrap"\n'
+        '[daemon.sshd]\nbackend = "/b.sock"\nhandoff = "connection"\n'
+    )
+    assert (config.rules, config.daemon("sshd")) == (
+        RulesConfig(allow=Path("/a"), deny=Path("/d"), on_error=OnError.LIBWRAP),
+        DaemonConfig(backend=(Path("/b.sock"),), handoff=HandoffMode.CONNECTION),
+    )
+
+
+def test_a_backend_may_be_a_list_of_paths() -> None:
+    config = parsed('[daemon.web]\nbackend = ["/a.sock", "/b.sock"]\n')
+    assert config.daemon("web").backend == (Path("/a.sock"), Path("/b.sock"))
+
+
+def test_a_daemon_s_other_settings_keep_the_default_backend() -> None:
+    config = parsed('[daemon.web]\nbackend-users = ["www-data"]\n')
+    assert config.daemon("web") == DaemonConfig(
+        backend=(Path("/run/socketgate/backend/web.sock"),), backend_users=("www-data",)
+    )
+
+
+def test_a_daemon_s_name_may_hold_dots_when_it_is_quoted() -> None:
+    config = parsed('[daemon."in.ftpd"]\nbackend = "/b.sock"\n')
+    assert config.daemon("in.ftpd").backend == (Path("/b.sock"),)
+
+
+@pytest.mark.parametrize("name", [limit.name for limit in fields(Limits)])
+def test_every_limit_can_be_set(name: str) -> None:
+    config = parsed(f"[limits]\n{name.replace('_', '-')} = 7\n")
+    assert getattr(config.limits, name) == 7
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        pytest.param("[rule]\n", "1: rule is unknown: did you mean 'rules'?", id="section"),
+        pytest.param(
+            "\n[xyzzy]\n", "2: xyzzy is unknown: valid are daemon, limits, rules", id="far-section"
+        ),
+        pytest.param(
+            '[rules]\n\nalow = "/a"\n',
+            "3: rules.alow is unknown: did you mean 'allow'?",
+            id="key-of-rules",
+        ),
+        pytest.param(
+            '[rules]\non_error = "keep"\n',
+            "2: rules.on_error is unknown: did you mean 'on-error'?",
+            id="underscore",
+        ),
+        pytest.param(
+            "[rules]\nqqqq = 1\n",
+            "2: rules.qqqq is unknown: valid are allow, deny, on-error",
+            id="far-key",
+        ),
+        pytest.param(
+            '[daemon.a]\nbackend = "/a"\n[daemon.b]\nbackends = "/b"\n',
+            "4: daemon.b.backends is unknown: did you mean 'backend'?",
+            id="key-of-a-daemon",
+        ),
+        pytest.param(
+            "[limits]\nheld-connection = 5\n",
+            "2: limits.held-connection is unknown: did you mean 'held-connections'?",
+            id="key-of-limits",
+        ),
+        pytest.param(
+            'daemon.sshd.handof = "channel"\n',
+            "1: daemon.sshd.handof is unknown: did you mean 'handoff'?",
+            id="dotted-key",
+        ),
+        pytest.param(
+            '[daemon."in.ftpd"]\n# backend\nbackened = "/b"\n',
+            "3: daemon.in.ftpd.backened is unknown: did you mean 'backend'?",
+            id="quoted-name",
+        ),
+        pytest.param("rules = 5\n", "1: rules must be a table: [rules]", id="section-no-table"),
+        pytest.param("daemon = 5\n", "1: daemon must be a table: [daemon]", id="daemon-no-table"),
+        pytest.param(
+            "[daemon]\nsshd = 5\n",
+            "2: daemon.sshd must be a table: [daemon.sshd]",
+            id="one-daemon-no-table",
+        ),
+        pytest.param("[[rules]]\n", "1: rules must be a table: [rules]", id="array-of-tables"),
+    ],
+)
+def test_an_error_names_file_line_and_nearest_key(text: str, message: str) -> None:
+    assert error_of(text) == f"{FILE}:{message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "wanted"),
+    [
+        pytest.param(
+            "[rules]\nallow = 5",
+            "rules.allow",
+            'an absolute path, such as "/etc/hosts.allow"',
+            id="path-number",
+        ),
+        pytest.param(
+            '[rules]\nallow = "hosts.allow"',
+            "rules.allow",
+            'an absolute path, such as "/etc/hosts.allow"',
+            id="path-relative",
+        ),
+        pytest.param(
+            '[rules]\ndeny = "/a\\u0000b"',
+            "rules.deny",
+            'an absolute path, such as "/etc/hosts.allow"',
+            id="path-nul",
+        ),
+        pytest.param(
+            '[rules]\non-error = "ignore"', "rules.on-error", '"keep" or "libwrap"', id="choice"
+        ),
+        pytest.param(
+            "[rules]\non-error = true", "rules.on-error", '"keep" or "libwrap"', id="choice-bool"
+        ),
+        pytest.param(
+            "[daemon.x]\nbackend = []",
+            "daemon.x.backend",
+            "a path or a list of at least one path",
+            id="no-path",
+        ),
+        pytest.param(
+            '[daemon.x]\nbackend = ["/a", 5]',
+            "daemon.x.backend",
+            'an absolute path, such as "/etc/hosts.allow"',
+            id="a-path-and-a-number",
+        ),
+        pytest.param(
+            '[daemon.x]\nhandoff = "proxy"',
+            "daemon.x.handoff",
+            '"channel" or "connection"',
+            id="handoff",
+        ),
+        pytest.param(
+            '[daemon.x]\nbackend-users = "www-data"',
+            "daemon.x.backend-users",
+            'a list of user names, such as ["www-data"]',
+            id="users-no-list",
+        ),
+        pytest.param(
+            '[daemon.x]\nbackend-users = [""]',
+            "daemon.x.backend-users",
+            'a list of user names, such as ["www-data"]',
+            id="users-empty",
+        ),
+        *(
+            pytest.param(
+                f"[limits]\nheld-connections = {value}",
+                "limits.held-connections",
+                "a whole number from 1 to 1000000",
+                id=f"limit-{value}",
+            )
+            for value in ("0", "-1", "1000001", "1.5", "true", '"5"', "[5]")
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_told_what_it_must_be(
+    text: str, where: str, wanted: str
+) -> None:
+    assert error_of(text) == f"{FILE}:2: {where} must be {wanted}"
+
+
+def test_what_is_no_toml_is_said_with_its_line() -> None:
+    assert error_of("[rules]\nallow = \n").startswith(f"{FILE}:2: not valid TOML: ")
+
+
+def test_a_key_said_twice_in_two_files_is_an_error_at_the_later_one(tmp_path: Path) -> None:
+    first, second = tmp_path / "10.toml", tmp_path / "20.toml"
+    texts = [
+        (first, '[daemon.sshd]\nbackend = "/a"\n'),
+        (second, '[daemon.web]\nbackend = "/w"\n[daemon.sshd]\nbackend = "/b"\n'),
+    ]
+    with pytest.raises(ConfigError) as caught:
+        parse_config(texts)
+    assert str(caught.value) == (
+        f"{second}:4: daemon.sshd.backend is already set in an earlier file; keep one of them"
+    )
+
+
+def test_one_daemon_s_keys_may_come_from_several_files() -> None:
+    config = parse_config(
+        [
+            (Path("/1"), '[daemon.sshd]\nbackend = "/a"\n'),
+            (Path("/2"), '[daemon.sshd]\nhandoff = "connection"\n'),
+        ]
+    )
+    assert config.daemon("sshd") == DaemonConfig(
+        backend=(Path("/a"),), handoff=HandoffMode.CONNECTION
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["sshd", "in.ftpd", "a", "x" * 255, "web-1", "web_1", "a@b", "in.x;y"]
+)
+def test_a_name_that_a_socket_can_have_is_a_daemon_s(name: str) -> None:
+    assert NAME_OF_DAEMON.fullmatch(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a/b", "a:b", ".", "..", ".hidden", "a b", "é", "x" * 256, "a\n", "a\0"]
+)
+def test_a_name_that_no_socket_can_have_or_leads_out_of_the_folder_is_none(name: str) -> None:
+    assert not NAME_OF_DAEMON.fullmatch(name)
+
+
+def test_a_daemon_s_table_with_such_a_name_is_an_error() -> None:
+    assert error_of('\n[daemon."../x"]\nbackend = "/b"\n') == (
+        f"{FILE}:2: daemon.../x can't be the name of a socket (FileDescriptorName=): "
+        "use letters, digits, dashes"
+    )
+
+
+def test_the_parts_of_the_folder_are_merged_in_the_order_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_text('[rules]\nallow = "/a"\n')
+    (tmp_path / "gate.d").mkdir()
+    (tmp_path / "gate.d" / "b.toml").write_text('[daemon.b]\nbackend = "/b"\n')
+    (tmp_path / "gate.d" / "a.toml").write_text('[daemon.a]\nbackend = "/a"\n')
+    config = load_config(tmp_path / "gate.toml")
+    assert (config.rules.allow, list(config.daemons)) == (Path("/a"), ["a", "b"])
+
+
+def test_what_in_the_folder_is_no_toml_file_by_its_name_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_text("")
+    (tmp_path / "gate.d").mkdir()
+    (tmp_path / "gate.d" / "a.toml.rpmsave").write_text("nonsense")
+    (tmp_path / "gate.d" / ".#a.toml").symlink_to("an-editor's-lock")
+    assert load_config(tmp_path / "gate.toml") == Config()
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "none.toml")
+    assert str(caught.value) == f"{tmp_path}/none.toml: can't be read: No such file or directory"
+
+
+def test_a_file_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_bytes(b"# \xff\n")
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "gate.toml")
+    assert str(caught.value) == f"{tmp_path}/gate.toml: is not UTF-8 (byte 2): save it as UTF-8"
+
+
+def test_a_part_that_is_a_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "gate.toml").write_text("")
+    (tmp_path / "gate.d" / "x.toml").mkdir(parents=True)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path / "gate.toml")
+    assert str(caught.value) == f"{tmp_path}/gate.d/x.toml: can't be read: Is a directory"
+
+
+def test_settings_that_may_not_be_read_are_an_error_and_not_passed_over(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "gate.toml").write_text("")
+    (tmp_path / "gate.d").mkdir(mode=0o700)
+    (tmp_path / "gate.d" / "a.toml").write_text('[rules]\ndeny = "/d"\n')
+
+    def told() -> str:
+        try:
+            load_config(Path("gate.toml"))
+        except ConfigError as error:
+            return str(error)
+        return "they were passed over"
+
+    fd = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert as_nobody(told, folder=fd) == "gate.d: can't be read: Permission denied"
+    finally:
+        os.close(fd)
