@@ -253,3 +253,29 @@ def test_a_lookup_still_running_when_the_loop_is_closed_hurts_nobody(stuck: Stuc
     stuck.let_go.set()
     wait_threads_gone()
     assert not any(thread.name == "lookup-test" for thread in threading.enumerate())
+
+
+@pytest.fixture
+def _no_threads_to_be_had() -> Iterator[None]:
+    """Every new thread asks for a stack that no address space has room for."""
+    threading.stack_size(2**47)
+    yield
+    threading.stack_size(0)
+
+
+@pytest.mark.usefixtures("_no_threads_to_be_had")
+def test_without_a_thread_a_lookup_waits_for_its_deadline_only() -> None:
+    async def scene(pool: LookupPool) -> object:
+        return await pool.run("a", "net", answer, timeout_seconds=AT_ONCE)
+
+    assert with_pool(scene) == Trouble.TIMED_OUT
+
+
+@pytest.mark.usefixtures("_no_threads_to_be_had")
+def test_a_pool_that_got_no_thread_tries_again_at_the_next_lookup() -> None:
+    async def scene(pool: LookupPool) -> object:
+        await pool.run("a", "net", answer, timeout_seconds=AT_ONCE)
+        threading.stack_size(0)
+        return await pool.run("b", "net", answer, timeout_seconds=IN_TIME)
+
+    assert with_pool(scene) == YES
