@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""Run the tests, one tier after the other, and say at the end how it went: see tests/run."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+
+#: A tier that takes longer hangs; all of them together have 15 minutes.
+TIER_SECONDS = 600
+
+#: A single test that takes longer shows where it is, and goes on.
+SLOW_TEST_SECONDS = 120
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tier:
+    """A kind of test: where they are, by what marker, and whether only root can run them."""
+
+    name: str
+    about: str
+    places: tuple[str, ...]
+    marker: str | None = None
+    needs_root: bool = False
+    is_default: bool = True
+
+    def files(self) -> list[Path]:
+        """The test files there are."""
+        found = []
+        for place in self.places:
+            path = TESTS / place
+            found += sorted(path.rglob("test_*.py") if path.is_dir() else TESTS.glob(place))
+        return found
+
+
+TIERS = (
+    Tier(name="lint", about="style, types, layers, documents", places=("test_*.py",)),
+    Tier(name="unit", about="each module by itself, and what holds for all inputs",
+         places=("unit", "property")),
+    Tier(name="differential", about="the same questions to the real libwrap",
+         places=("differential",), marker="differential"),
+    Tier(name="integration", about="the real daemon on real sockets",
+         places=("integration",), marker="integration"),
+    Tier(name="fault", about="what is around the daemon breaks",
+         places=("fault",), marker="fault"),
+    Tier(name="systemd", about="installed, under a real systemd",
+         places=("systemd",), marker="systemd", needs_root=True),
+    Tier(name="bench", about="figures, only when asked for",
+         places=("bench",), marker="bench", is_default=False),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a tier went. `trouble` says why it failed beyond tests that did."""
+
+    tier: str
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    trouble: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Nothing failed; on CI, nothing was skipped either."""
+        return not (self.failed or self.trouble or (self.skipped and "CI" in os.environ))
+
+
+def say(text: str) -> None:
+    """A line to the user, in order with what the tests print."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def run_pytest(tier: Tier, arguments: Sequence[str], tally: Path) -> int | None:
+    """pytest's exit code for a tier; None if it had to be ended."""
+    words = [
+        *(sys.executable, "-m", "pytest", "-q", "-rfEs", "--no-header", "--durations=3"),
+        *("-o", f"faulthandler_timeout={SLOW_TEST_SECONDS}"),
+        *("-p", "tests.support.tally", f"--tally={tally}"),
+        *(("-m", tier.marker) if tier.marker else ()),
+        *arguments,
+        *(str(path.relative_to(TESTS.parent)) for path in tier.files()),
+    ]
+    try:
+        return subprocess.run(words, cwd=TESTS.parent, timeout=TIER_SECONDS, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def find_trouble(code: int | None, counts: Mapping[str, int], *, is_narrowed: bool) -> str:
+    """What is wrong with a run of pytest that no failed test tells."""
+    if code is None:
+        return f"took longer than {TIER_SECONDS} s"
+    if code == pytest.ExitCode.NO_TESTS_COLLECTED:
+        return "" if is_narrowed else "has test files and no tests"
+    if not counts or code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        return f"pytest ended with exit code {code}"
+    return ""
+
+
+def run_tier(tier: Tier, arguments: Sequence[str]) -> Outcome:
+    """Run a tier's tests and count them."""
+    if not tier.files():
+        return Outcome(tier=tier.name)
+    if tier.needs_root and os.geteuid() != 0:
+        say(f"the tier {tier.name} needs root and is skipped")
+        return Outcome(tier=tier.name, skipped=1)
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        tally = Path(folder, "tally")
+        code = run_pytest(tier, arguments, tally)
+        counts = json.loads(tally.read_text()) if tally.exists() else {}
+    return Outcome(
+        tier=tier.name,
+        passed=counts.get("passed", 0) + counts.get("xfailed", 0),
+        failed=counts.get("failed", 0) + counts.get("error", 0),
+        skipped=counts.get("skipped", 0),
+        seconds=time.monotonic() - start,
+        trouble=find_trouble(code, counts, is_narrowed=bool(arguments)),
+    )
+
+
+def summarise(outcomes: Sequence[Outcome]) -> bool:
+    """Say how each tier and how all of them went. Whether it was good."""
+    say(f"\n{'tier':14}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
+    for outcome in outcomes:
+        say(
+            f"{outcome.tier:14}{outcome.passed:8}{outcome.failed:8}{outcome.skipped:8}"
+            f"{outcome.seconds:9.1f}  {outcome.trouble or ('' if outcome.is_good else 'bad')}"
+        )
+    failed = sum(outcome.failed + bool(outcome.trouble) for outcome in outcomes)
+    passed = sum(outcome.passed for outcome in outcomes)
+    skipped = sum(outcome.skipped for outcome in outcomes)
+    seconds = sum(outcome.seconds for outcome in outcomes)
+    text = f" {failed} failed, {passed} passed, {skipped} skipped in {seconds:.1f}s "
+    say(f"{text:=^80}")
+    return all(outcome.is_good for outcome in outcomes)
+
+
+def main() -> int:
+    """The exit code: 0 if everything that was to run did, and was good."""
+    own, arguments = split_words(sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        prog="tests/run",
+        description="Run the tests, in this order: "
+        + "; ".join(f"{tier.name} ({tier.about})" for tier in TIERS),
+        epilog="What follows -- is for pytest.",
+    )
+    parser.add_argument("--no-install", action="store_true", help="use what is installed")
+    parser.add_argument(
+        "tiers", nargs="*", metavar="TIER", help=f"of {', '.join(tier.name for tier in TIERS)}"
+    )
+    chosen = parser.parse_args(own).tiers
+    unknown = set(chosen) - {tier.name for tier in TIERS}
+    if unknown:
+        parser.error(f"there is no tier {', '.join(sorted(unknown))}")
+    outcomes = []
+    for tier in TIERS:
+        if tier.name in chosen or (not chosen and tier.is_default):
+            say(f"\n{f' {tier.name}: {tier.about} ':-^80}")
+            outcomes.append(run_tier(tier, arguments))
+    return 0 if summarise(outcomes) else 1
+
+
+def split_words(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before and after `--`."""
+    place = words.index("--") if "--" in words else len(words)
+    return words[:place], words[place + 1 :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
