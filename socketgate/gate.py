@@ -25,11 +25,11 @@ from socketgate.channel import MAX_TEXT_BYTES
 from socketgate.config import Limits
 from socketgate.handoff import OVERHEAD_BYTES, Handoff, describe
 from socketgate.identify import build_request, fixed_server, ip_text, is_ip, server_of
-from socketgate.judge import Known, LookUp, judge, judge_by_known
+from socketgate.judge import Judgement, Known, LookUp, judge, judge_by_known
 from socketgate.lookup_source import source_of
 from socketgate.lookup_values import Shares
 from socketgate.reload import RulesInForce
-from socketgate.rules.request import Access, Request
+from socketgate.rules.request import Access
 from socketgate.rules.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -174,36 +174,33 @@ class Gate:
     def _decide(self, connection: Connection) -> None:
         """By what is known already if that is enough; else in a task, which may wait."""
         stations = self._stations
-        request, answer = judge_by_known(
-            stations.rules.table, build_request(connection), stations.known
-        )
-        if isinstance(answer, Verdict):
-            connection.request = request
-            self._settle(connection, answer)
+        judgement = judge_by_known(stations.rules.table, build_request(connection), stations.known)
+        if isinstance(judgement.answer, Verdict):
+            connection.request, connection.lookup_notes = judgement.request, judgement.notes
+            self._settle(connection, judgement.answer)
             return
-        source = source_of(request.client.address)
+        source = source_of(judgement.request.client.address)
         if not stations.deciding.take(source):
             self._end(connection, Outcome.OVER_LIMIT)
             return
-        task = self._loop.create_task(self._decide_later(connection, request))
+        task = self._loop.create_task(self._decide_later(connection, judgement))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._task_done(done, source))
 
-    async def _decide_later(self, connection: Connection, request: Request) -> None:
+    async def _decide_later(self, connection: Connection, judgement: Judgement) -> None:
         stations = self._stations
+        table = stations.rules.table
         try:
             async with asyncio.timeout(stations.limits.decide_seconds):
-                request, verdict, notes = await judge(
-                    stations.rules.table, request, stations.known, stations.look_up
-                )
-            connection.request, connection.lookup_notes = request, notes
+                verdict, judgement = await judge(table, judgement, stations.known, stations.look_up)
+            connection.request, connection.lookup_notes = judgement.request, judgement.notes
             self._settle(connection, verdict)
             self.handoff.flush()
         except TimeoutError:
-            connection.request, connection.lookup_notes = request, ("deciding took too long",)
+            connection.lookup_notes = ("deciding took too long",)
             self._end(connection, Outcome.REFUSED)
         except asyncio.CancelledError:
-            connection.request, connection.lookup_notes = request, ("the gate stopped",)
+            connection.lookup_notes = ("the gate stopped",)
             self._end(connection, Outcome.REFUSED)
             raise
         except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on

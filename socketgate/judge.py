@@ -2,6 +2,7 @@
 """Ask the rules, find out what they need, ask again: the one way to a verdict."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from socketgate.lookup_values import Found
 from socketgate.rules.decide import decide
@@ -19,40 +20,45 @@ class AskedTwice(Exception):
     """The rules wanted a fact they had been told: a mistake of ours."""
 
 
-def judge_by_known(
-    table: RuleTable, request: Request, known: Known
-) -> tuple[Request, Verdict | Need]:
-    """The verdict as far as what is known allows one, else what must be looked up first."""
-    while True:
-        answer = decide(table, request)
-        if isinstance(answer, Verdict):
-            return request, answer
-        found = known(answer, request)
-        if found is None:
-            return request, answer
-        request = learn(request, answer, found)
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The rules' answer, the request with all that was found out for it, and what went wrong."""
+
+    request: Request
+    answer: Verdict | Need
+    notes: tuple[str, ...] = ()
+
+    def learn(self, need: Need, found: Found) -> "Judgement":
+        """One fact richer; raises AskedTwice rather than ask for ever."""
+        if need.fact in self.request.facts:
+            raise AskedTwice(str(need.fact))
+        request = self.request.with_fact(need.fact, found.answer)
+        notes = (*self.notes, found.note) if found.note else self.notes
+        return replace(self, request=request, notes=notes)
+
+
+def judge_by_known(table: RuleTable, request: Request, known: Known) -> Judgement:
+    """The verdict if what is known allows one, else what must be looked up first."""
+    return _go_on(table, Judgement(request, decide(table, request)), known)
 
 
 async def judge(
-    table: RuleTable, request: Request, known: Known, look_up: LookUp
-) -> tuple[Request, Verdict, tuple[str, ...]]:
-    """The verdict, whatever must be looked up for it.
-
-    And what went wrong with lookups on the way.
-    """
-    notes: list[str] = []
-    while True:
-        request, answer = judge_by_known(table, request, known)
-        if isinstance(answer, Verdict):
-            return request, answer, tuple(notes)
-        found = await look_up(answer, request)
-        if found.note:
-            notes.append(found.note)
-        request = learn(request, answer, found)
+    table: RuleTable, judgement: Judgement, known: Known, look_up: LookUp
+) -> tuple[Verdict, Judgement]:
+    """The verdict, whatever must be looked up for it; goes on where `judge_by_known` ended."""
+    while not isinstance(need := judgement.answer, Verdict):
+        found = await look_up(need, judgement.request)
+        learned = judgement.learn(need, found)
+        answered = replace(learned, answer=decide(table, learned.request))
+        judgement = _go_on(table, answered, known)
+    return need, judgement
 
 
-def learn(request: Request, need: Need, found: Found) -> Request:
-    """The request with the fact that was needed; raises AskedTwice rather than ask for ever."""
-    if need.fact in request.facts:
-        raise AskedTwice(str(need.fact))
-    return request.with_fact(need.fact, found.answer)
+def _go_on(table: RuleTable, judgement: Judgement, known: Known) -> Judgement:
+    while isinstance(need := judgement.answer, Need):
+        found = known(need, judgement.request)
+        if found is None:
+            return judgement
+        learned = judgement.learn(need, found)
+        judgement = replace(learned, answer=decide(table, learned.request))
+    return judgement
