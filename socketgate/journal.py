@@ -15,7 +15,7 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 SOCKET_PATH = "/run/systemd/journal/socket"
 #: Another journald's socket, for tests and for gates run by hand.
@@ -70,13 +70,15 @@ class Journal:
     def send(self, entry: bytes) -> None:
         """Write one entry, or keep it until journald takes it. Never blocks, never raises."""
         if not self.has_journald:
-            sys.stderr.write(readable(entry) + "\n")
+            self._write_out(entry)
             return
         if self._waiting or not self._try_send(entry):
             self._keep(entry)
 
     def close(self) -> None:
-        """Send what can be sent at once and let go of the socket."""
+        """Send what can be sent at once and let go of the socket. The loop may have ended."""
+        if self._loop is not None and self._loop.is_closed():
+            self._loop = None
         self._flush()
         self.lost_count += len(self._waiting)
         self._waiting.clear()
@@ -84,6 +86,12 @@ class Journal:
         if self._sock is not None:
             self._sock.close()
             self._sock = None
+
+    def _write_out(self, entry: bytes) -> None:
+        try:
+            sys.stderr.write(readable(entry) + "\n")
+        except OSError:
+            self.lost_count += 1  # EPIPE and the like: whoever read it has gone
 
     def _connect(self) -> bool:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
@@ -166,10 +174,21 @@ def lost_entry(count: int) -> dict[str, str | int]:
 
 def readable(entry: bytes) -> str:
     """An entry as one line for a terminal: `sshd: refused connect from ...`."""
-    fields = dict(line.split(b"=", 1) for line in entry.split(b"\n") if b"=" in line)
+    fields = dict(_fields_of(entry))
     text = fields.get(b"MESSAGE", b"").decode("utf-8", "replace")
     name = fields.get(b"SYSLOG_IDENTIFIER", b"socketgate").decode("utf-8", "replace")
     return f"{name}: {text}"
+
+
+def _fields_of(entry: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The fields of an entry that `encode_entry` made."""
+    while entry:
+        line, _, entry = entry.partition(b"\n")
+        key, is_plain, value = line.partition(b"=")
+        if not is_plain:
+            length = int.from_bytes(entry[:8], "little")
+            value, entry = entry[8 : 8 + length], entry[8 + length + 1 :]
+        yield key, value
 
 
 class JournalHandler(logging.Handler):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from socketgate.notify import Notifier, Send, _send_by_hand, _through_sdnotify, watchdog_seconds
-from tests.support.build import PATIENCE_SECONDS, environment, open_descriptors
+from tests.support.waiting import PATIENCE_SECONDS, environment, open_descriptors
 
 
 def said() -> tuple[Notifier, list[str]]:
