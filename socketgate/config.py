@@ -4,6 +4,7 @@
     [rules]                                  where the rules are and what a mistake in them does
     [daemon.NAME]                            who gets the connections of the socket of that name
     [limits]                                 how much of anything a stranger can take up
+    [lookups]                                how long lookups may take, and how many there may be
 
 The files are merged in the order of their names after the main file; a key said twice is an error,
 so that what a package or `socketgate unit --install` wrote never silently overrides the admin.
@@ -19,6 +20,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from socketgate.errors import ConfigError
+from socketgate.lookup_values import LookupLimits
 
 DEFAULT_PATH = Path("/etc/socketgate/socketgate.toml")
 BACKEND_FOLDER = Path("/run/socketgate/backend")
@@ -81,6 +83,7 @@ class Config:
     """All settings, checked."""
 
     rules: RulesConfig = RulesConfig()
+    lookups: LookupLimits = LookupLimits()
     daemons: Mapping[str, DaemonConfig] = field(default_factory=dict)
     limits: Limits = Limits()
 
@@ -145,6 +148,7 @@ def parse_config(texts: list[tuple[Path, str]]) -> Config:
     return Config(
         rules=RulesConfig(**_section(seen, "rules")),  # type: ignore[arg-type]  # _READERS made the types
         limits=Limits(**_section(seen, "limits")),  # type: ignore[arg-type]  # _READERS made the types
+        lookups=LookupLimits(**_section(seen, "lookups")),  # type: ignore[arg-type]  # as above
         daemons={name: _daemon(name, values) for name, values in daemons.items()},
     )
 
@@ -286,4 +290,5 @@ _READERS: dict[str, dict[str, Callable[[object], object]]] = {
     "rules": {"allow": _path, "deny": _path, "on-error": _one_of(OnError)},
     "daemon": {"backend": _paths, "handoff": _one_of(HandoffMode), "backend-users": _names},
     "limits": {limit.name.replace("_", "-"): _number for limit in fields(Limits)},
+    "lookups": {limit.name.replace("_", "-"): _number for limit in fields(LookupLimits)},
 }

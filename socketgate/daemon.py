@@ -85,7 +85,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._journal.attach(loop)
         self._watcher = Watcher()
-        self._lookups = Lookups()
+        self._lookups = Lookups(self._config.lookups)
         self._rules = RulesInForce(
             self._config.rules,
             state_folder(os.environ, self._listeners[0].name),
