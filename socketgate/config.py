@@ -83,7 +83,7 @@ class Config:
     """All settings, checked."""
 
     rules: RulesConfig = RulesConfig()
-    lookups: LookupLimits = LookupLimits()
+    lookups: LookupLimits = field(default_factory=LookupLimits)
     daemons: Mapping[str, DaemonConfig] = field(default_factory=dict)
     limits: Limits = Limits()
 
