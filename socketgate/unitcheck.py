@@ -30,8 +30,6 @@ TAKEN_NAMES = frozenset(
 )
 #: systemd.exec(5), "User=": what systemd takes without complaint.
 USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}|[0-9]{1,10}")
-#: The interface of a link-local address, fe80::1%eth0; empty where there is none.
-ZONE = re.compile(r"[A-Za-z0-9_.-]{0,15}")
 #: Whom systemd warns of: files and processes that are nobody's would be the program's.
 NOBODY = frozenset({"nobody", "65534"})
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
@@ -172,8 +170,11 @@ def _parse_internet(text: str, reach: Reach, address: str, port: str) -> Listen:
         parsed = kind(address)
     except ValueError:
         raise ConfigError(f"--listen {text}: {address!r} is no {reach.value} address") from None
-    if not ZONE.fullmatch(address.partition("%")[2]):
-        raise ConfigError(f"--listen {text}: {address!r} has no interface's name after the %")
+    if "%" in address:
+        raise ConfigError(
+            f"--listen {text}: systemd wants the interface to be there when it reads the unit,"
+            " which at boot it isn't; use [::]:PORT and BindToDevice= in a drop-in"
+        )
     return Listen(text, reach, str(parsed), _parse_port(text, port))
 
 

@@ -171,7 +171,7 @@ def _remove(arguments: argparse.Namespace, name: str, root: Path) -> int:
     if not changes.removed:
         print(f"socketgate: nothing of {name} is installed", file=sys.stderr)
         return ExitCode.DENIED
-    _report(arguments, changes, (), _next_after_remove(name, root))
+    _report(arguments, changes, (), _next_after_remove(name, root, changes))
     return ExitCode.OK
 
 
@@ -185,10 +185,17 @@ def _next_after_install(name: str, root: Path, changes: Changes) -> str:
     return f"systemctl daemon-reload && systemctl enable --now socketgate@{name}.socket"
 
 
-def _next_after_remove(name: str, root: Path) -> str:
+def _next_after_remove(name: str, root: Path, changes: Changes) -> str:
     if root != Path("/"):
         return f"systemctl --root={root} disable socketgate@{name}.socket"
-    return f"systemctl disable --now socketgate@{name}.socket && systemctl daemon-reload"
+    sockets = f"socketgate@{name}.socket"
+    if any(path.endswith("-gated.socket") for path in changes.removed):
+        sockets += f" {name}-gated.socket"
+    # Stopped by name, and before systemd reads the files again: then it no longer knows the second.
+    return (
+        f"systemctl stop {sockets};"
+        f" systemctl disable socketgate@{name}.socket && systemctl daemon-reload"
+    )
 
 
 def _report(

@@ -81,14 +81,14 @@ def test_what_is_removed_covers_what_is_written(way: Way) -> None:
 
 
 def test_the_gate_listens_where_it_was_told_to() -> None:
-    text = texts(plan("echod", "7", "/run/echo", "[fe80::1%eth0]:8"))[
+    text = texts(plan("echod", "7", "/run/echo", "/run/100%"))[
         f"{UNITS}/socketgate@echod.socket.d/listen.conf"
     ]
     assert text.splitlines() == [
         "[Socket]",
         "ListenStream=7",
         "ListenStream=/run/echo",
-        "ListenStream=[fe80::1%%eth0]:8",
+        "ListenStream=/run/100%%",
     ]
 
 
