@@ -42,14 +42,19 @@ def names_on_the_way(path: str) -> set[tuple[str, str]]:
     return steps
 
 
+def open_inotify() -> INotify:
+    """An inotify instance, of the package's or of our own."""
+    return INotify(nonblocking=True)
+
+
 class Watcher:
     """Calls back soon after something about watched files may have changed.
 
     One for the whole process.
     """
 
-    def __init__(self) -> None:
-        self._inotify = INotify(nonblocking=True)
+    def __init__(self, make_inotify: Callable[[], INotify] = open_inotify) -> None:
+        self._inotify = make_inotify()
         self._wanted: dict[Callable[[], None], frozenset[tuple[str, str]]] = {}
         #: For each watched folder (by its watch descriptor), the names in it and who wants to know.
         self._names: dict[int, dict[str, set[Callable[[], None]]]] = {}
@@ -66,16 +71,18 @@ class Watcher:
         wanted = frozenset(step for path in paths for step in names_on_the_way(path))
         added = wanted - self._wanted.get(on_change, frozenset())
         self._wanted[on_change] = wanted
-        self._renew()
-        return bool(added)
+        return self._renew() or bool(added)
 
     def close(self) -> None:
         """Watch nothing any more."""
         self._loop.remove_reader(self._inotify.fileno())
         self._inotify.close()
 
-    def _renew(self) -> None:
-        """Watch every wanted folder as it is now; one that was replaced gets a new watch."""
+    def _renew(self) -> bool:
+        """Watch every wanted folder as it is now; one that was replaced gets a new watch.
+
+        Says whether there was one.
+        """
         names: dict[int, dict[str, set[Callable[[], None]]]] = {}
         failure: OSError | None = None
         for on_change, steps in self._wanted.items():
@@ -90,9 +97,11 @@ class Watcher:
                 names.setdefault(watch, {}).setdefault(name, set()).add(on_change)
         for watch in self._names.keys() - names.keys():
             self._remove(watch)
+        has_new = not names.keys() <= self._names.keys()
         self._names = names
         if failure is not None:
             raise failure
+        return has_new
 
     def _remove(self, watch: int) -> None:
         try:
