@@ -53,6 +53,8 @@ def check_path(path: str) -> None:
                 checked.add(step.folder)
             if step.status is None:
                 raise BackendUnavailable(f"{step.path} isn't there, or can't be seen by us")
+            if stat.S_ISLNK(step.status.st_mode):
+                _check_link(step.path, step.status, owners)
             is_socket = step.is_last and stat.S_ISSOCK(step.status.st_mode)
     except OSError as error:
         raise BackendUnavailable(str(error)) from error
@@ -70,6 +72,15 @@ def _check_folder(folder: str, status: os.stat_result, owners: tuple[int, ...]) 
         raise BackendUnavailable(
             f"{folder} can be written by others, who could replace the backend's socket: "
             f"take that away (chmod go-w {folder})"
+        )
+
+
+def _check_link(path: str, status: os.stat_result, owners: tuple[int, ...]) -> None:
+    """In a sticky folder (/tmp) anybody may make a link, and its owner may make another of it."""
+    if status.st_uid not in owners:
+        raise BackendUnavailable(
+            f"{path} belongs to {user_name(status.st_uid)}, who could let it lead elsewhere: "
+            f"make it as root (chown -h root {path})"
         )
 
 
