@@ -20,6 +20,7 @@ except ImportError:  # a distribution without it
 
 #: sd_listen_fds(3): SD_LISTEN_FDS_START.
 FIRST_FD = 3
+VARIABLES = ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES")
 
 FAMILIES = frozenset({socket.AF_INET, socket.AF_INET6, socket.AF_UNIX, socket.AF_VSOCK})
 
@@ -49,7 +50,14 @@ def passed_listeners(names_by_fd: Callable[[], dict[int, str]] | None = None) ->
             "'systemctl enable --now socketgate@sshd.socket' (or by hand: "
             "systemd-socket-activate -l 2222 --fdname=sshd socketgate run)"
         )
-    return [_listener(fd, name) for fd, name in sorted(passed.items())]
+    listeners: list[Listener] = []
+    try:
+        for fd, name in sorted(passed.items()):
+            listeners.append(_listener(fd, name))
+    except ActivationError:
+        close_all(listeners)
+        raise
+    return listeners
 
 
 def _passed_fds() -> dict[int, str]:
@@ -57,15 +65,17 @@ def _passed_fds() -> dict[int, str]:
 
     The variables are removed, so that no child takes them for its own.
     """
-    if listen_fds_with_names is not None:
-        passed: dict[int, str] = listen_fds_with_names(unset_environment=True)
-        return passed
-    return _passed_by_hand()
+    if listen_fds_with_names is None:
+        return _passed_by_hand()
+    passed: dict[int, str] = listen_fds_with_names()
+    for name in VARIABLES:
+        os.environ.pop(name, None)  # the library sees to the C library's environment only
+    return passed
 
 
 def _passed_by_hand() -> dict[int, str]:
-    count, pid = os.environ.pop("LISTEN_FDS", ""), os.environ.pop("LISTEN_PID", "")
-    names = os.environ.pop("LISTEN_FDNAMES", "").split(":")
+    count, pid, joined = (os.environ.pop(name, "") for name in VARIABLES)
+    names = joined.split(":")
     if pid != str(os.getpid()) or not count.isdecimal():
         return {}
     fds = range(FIRST_FD, FIRST_FD + int(count))
@@ -84,8 +94,10 @@ def _listener(fd: int, name: str) -> Listener:
         ) from error
     problem = _problem(sock, name)
     if problem:
+        with sock:
+            address = describe_address(sock)
         raise ActivationError(
-            f"the .socket unit that listens on {describe_address(sock)} (name {name!r}): {problem}"
+            f"the .socket unit that listens on {address} (name {name!r}): {problem}"
         )
     sock.settimeout(0)
     return Listener(sock, name)
@@ -130,7 +142,9 @@ def describe_address(sock: socket.socket) -> str:
         return f"[{address[0]}]:{address[1]}"
     if sock.family == socket.AF_VSOCK:
         return f"vsock:{address[0]}:{address[1]}"
-    return os.fsdecode(address).replace("\0", "@") or "(unnamed)"
+    if sock.family == socket.AF_UNIX:
+        return os.fsdecode(address).replace("\0", "@") or "(unnamed)"
+    return f"an address of family {int(sock.family)}"
 
 
 def close_all(listeners: Sequence[Listener]) -> None:
