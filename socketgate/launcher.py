@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType
 
 from socketgate.backend import Offer, Receiver
@@ -29,6 +29,10 @@ STOPPING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 #: How long to leave clients where they are when we are out of descriptors.
 PAUSE_SECONDS = 0.5
+
+#: After so long without a client we ask to be told of each program's end. While clients come, ends
+#: are looked for with each of them instead, which is cheaper than a signal.
+QUIET_SECONDS = 1.0
 
 
 class Launcher:
@@ -49,49 +53,52 @@ class Launcher:
         self._report = report
         self._notifier = notifier
         self._running: set[int] = set()
+        self._paused_until = 0.0
         self._watchdog_seconds = watchdog_seconds()
         self._fed_at = time.monotonic()
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        with signals_as_readiness() as signals:
-            without_clients = select.poll()
-            without_clients.register(signals, select.POLLIN)
-            with_clients = select.poll()
-            with_clients.register(signals, select.POLLIN)
+        with contextlib.closing(Signals()) as signals:
+            without_clients, with_clients = select.poll(), select.poll()
+            for poll in (without_clients, with_clients):
+                poll.register(signals, select.POLLIN)
             with_clients.register(self._receiver, select.POLLIN)
             self._notifier.ready("takes connections")
-            pause_until = 0.0
-            while True:
-                may_take = self._has_room() and time.monotonic() >= pause_until
-                poll = with_clients if may_take else without_clients
-                ready = poll.poll(self._patience_ms(pause_until))
+            ready: list[tuple[int, int]] = []
+            while not signals.stop(ready):
+                signals.tell_children(wanted=not ready or not self._may_take())
+                self._reap()  # after that: no end is missed
+                poll = with_clients if self._may_take() else without_clients
+                ready = poll.poll(self._patience_ms(is_told=signals.children_are_told))
                 self._feed_watchdog()
-                if any(fd == signals.fileno() for fd, _ in ready):
-                    if STOPPING_SIGNALS & set(signals.recv(4096)):
-                        break
-                    self._reap()
-                elif ready and not self._take():
-                    pause_until = time.monotonic() + PAUSE_SECONDS
+                if self._may_take():
+                    self._take()
         self._notifier.stopping(f"{len(self._running)} programs go on by themselves")
         self._receiver.close()
 
     def _has_room(self) -> bool:
         return len(self._running) < self._max_running
 
-    def _take(self) -> bool:
-        """Start programs for whoever is there. False: better not ask again at once."""
+    def _may_take(self) -> bool:
+        return self._has_room() and (
+            not self._paused_until or time.monotonic() >= self._paused_until
+        )
+
+    def _take(self) -> None:
+        """Start programs for whoever is there."""
+        self._paused_until = 0.0
         while self._has_room():
             try:
                 offer = self._receiver.next_offer(0)
             except OSError as error:
                 self._report(f"can't take clients now, trying again: {error.strerror}")
-                return False
+                self._paused_until = time.monotonic() + PAUSE_SECONDS
+                return
             if offer is None:
-                return True
+                return
             self._serve(offer)
         self._notifier.status(f"all {self._max_running} places are taken, clients wait")
-        return True
 
     def _serve(self, offer: Offer) -> None:
         """Start, then acknowledge: a program that can't be started is the next backend's chance."""
@@ -111,43 +118,70 @@ class Launcher:
             os.kill(pid, signal.SIGKILL)  # somebody else serves this client
 
     def _reap(self) -> None:
+        """Let go of every program that has ended."""
         was_full = not self._has_room()
-        with contextlib.suppress(ChildProcessError):  # waitpid(2): none left
-            while pid := os.waitpid(-1, os.WNOHANG)[0]:
-                self._running.discard(pid)
+        while self._running and (pid := os.waitpid(-1, os.WNOHANG)[0]):
+            self._running.discard(pid)
         if was_full and self._has_room():
             self._notifier.status("takes connections")
 
-    def _patience_ms(self, pause_until: float) -> float | None:
-        """How long poll(2) may sleep."""
+    def _patience_ms(self, *, is_told: bool) -> float | None:
+        """How long poll(2) may sleep; None: until something comes."""
         now = time.monotonic()
-        times = [pause_until - now] if pause_until > now else []
+        times = [QUIET_SECONDS] if self._running and not is_told else []
+        if self._paused_until:
+            times.append(max(0.0, self._paused_until - now))
         if self._watchdog_seconds is not None:
             times.append(max(0.0, self._fed_at + self._watchdog_seconds - now))
         return 1000 * min(times) + 1 if times else None
 
     def _feed_watchdog(self) -> None:
+        if self._watchdog_seconds is None:
+            return
         now = time.monotonic()
-        if self._watchdog_seconds is not None and now >= self._fed_at + self._watchdog_seconds:
+        if now >= self._fed_at + self._watchdog_seconds:
             self._fed_at = now
             self._notifier.watchdog()
 
 
-@contextlib.contextmanager
-def signals_as_readiness() -> Iterator[socket.socket]:
-    """A socket that gives the numbers of the signals that came (SIGCHLD and those that stop us)."""
-    readable, written = socket.socketpair()
-    with readable, written:
-        readable.settimeout(0)
-        written.settimeout(0)
-        before = signal.set_wakeup_fd(written.fileno(), warn_on_full_buffer=False)
-        handlers = {n: signal.signal(n, _ignore) for n in (signal.SIGCHLD, *STOPPING_SIGNALS)}
-        try:
-            yield readable
-        finally:
-            for number, handler in handlers.items():
-                signal.signal(number, handler)
-            signal.set_wakeup_fd(before)
+class Signals:
+    """Signals as readiness of a descriptor; `close` puts back what was."""
+
+    def __init__(self) -> None:
+        self.children_are_told = False
+        self._readable, self._written = socket.socketpair()
+        self._readable.settimeout(0)
+        self._written.settimeout(0)
+        self._number = self._readable.fileno()
+        self._wakeup_before = signal.set_wakeup_fd(
+            self._written.fileno(), warn_on_full_buffer=False
+        )
+        self._before = {number: signal.signal(number, _ignore) for number in STOPPING_SIGNALS}
+
+    def fileno(self) -> int:
+        """Readable when a signal came."""
+        return self._readable.fileno()
+
+    def stop(self, ready: list[tuple[int, int]]) -> bool:
+        """Use up what came, if poll(2) says that something did; says whether we are to stop."""
+        if not any(fd == self._number for fd, _ in ready):
+            return False
+        return not STOPPING_SIGNALS.isdisjoint(self._readable.recv(4096))
+
+    def tell_children(self, *, wanted: bool) -> None:
+        """Whether the end of a child counts."""
+        if wanted != self.children_are_told:
+            signal.signal(signal.SIGCHLD, _ignore if wanted else signal.SIG_DFL)
+            self.children_are_told = wanted
+
+    def close(self) -> None:
+        """Signals do again what they did."""
+        self.tell_children(wanted=False)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._wakeup_before)
+        self._readable.close()
+        self._written.close()
 
 
 def _ignore(_number: int, _frame: FrameType | None) -> None:

@@ -26,6 +26,9 @@ VARIABLES = {
     b"REMOTE_USER": (b"TCPREMOTEINFO",),
 }
 
+#: The keys of what changes the process itself.
+ATTRIBUTES = frozenset({b"UMASK", b"NICE", b"GROUP", b"USER"})
+
 #: What is ours and not the program's: the sockets passed to us, and what an earlier client left.
 NOT_INHERITED = frozenset(
     {b"LISTEN_PID", b"LISTEN_FDS", b"LISTEN_FDNAMES", b"LISTEN_PIDFDID", b"PROTO", b"TCPLOCALHOST"}
@@ -88,12 +91,11 @@ def environment_for(fields: Fields, base: Environment) -> Environment:
             environment[name] = _unmapped(value)
     if b"REMOTE_ADDR" in environment:
         environment[b"PROTO"] = b"TCP"
-    for key, value in fields:
-        if key == b"SETENV":
-            name, equals, text = value.partition(b"=")
-            if not name or not equals:
-                raise CannotStart(f"setenv without a name: {_shown(value)}")
-            environment[name] = text
+    for value in [value for key, value in fields if key == b"SETENV"]:
+        name, equals, text = value.partition(b"=")
+        if not name or not equals:
+            raise CannotStart(f"setenv without a name: {_shown(value)}")
+        environment[name] = text
     return environment
 
 
@@ -102,7 +104,9 @@ def attributes_for(fields: Fields) -> Attributes:
 
     With a user come its groups; a group given, alone or with a user, becomes the main one.
     """
-    last = {key: value for key, value in fields if key in {b"UMASK", b"USER", b"GROUP"}}
+    last = {key: value for key, value in fields if key in ATTRIBUTES}
+    if not last:
+        return Attributes()
     umask = last.get(b"UMASK")
     attributes = Attributes(
         umask=None if umask is None else _number(umask, "umask", base=8),

@@ -24,7 +24,13 @@ log = logging.getLogger("socketgate.backend")
 
 #: Between a process's sockets being closed and its end being seen.
 ENDING_PROCESS_SECONDS = 0.2
-RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+#: Plain numbers: reckoning with the enums of `socket` takes longer than recvmsg(2).
+RIGHTS = (int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS))
+RIGHTS_CUT = int(socket.MSG_CTRUNC)
+CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
+CLOSE_ON_EXEC = int(socket.MSG_CMSG_CLOEXEC)
+NO_SIGNAL = int(socket.MSG_NOSIGNAL)
+DESCRIPTOR_BYTES = struct.calcsize("i")
 
 
 class ChannelEnded(Exception):
@@ -78,7 +84,7 @@ class ChannelReceiver:
         if not text and not descriptors:
             raise ChannelEnded
         blocks = text.removesuffix(b"\n").split(b"\n\n")
-        if flags & socket.MSG_CTRUNC and len(descriptors) < len(blocks):
+        if flags & RIGHTS_CUT and len(descriptors) < len(blocks):
             # unix(7): what found no room in our table of descriptors was closed, here only.
             _close_all(descriptors)
             raise OSError(errno.EMFILE, "no descriptor left for a client")
@@ -122,16 +128,12 @@ class ChannelReceiver:
             self._send(b"BATCH=%d\n" % count)
 
     def _read(self) -> tuple[bytes, list[int], int]:
-        room = socket.CMSG_LEN(self._batch * struct.calcsize("i"))
-        # An error is told once, ahead of messages that are still queued: read on after it.
-        with suppress(ConnectionResetError):
-            return self._receive_message(room)
-        return self._receive_message(room)
-
-    def _receive_message(self, room: int) -> tuple[bytes, list[int], int]:
-        text, ancillary, flags, _ = self._sock.recvmsg(
-            MAX_MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC
-        )
+        room = socket.CMSG_LEN(self._batch * DESCRIPTOR_BYTES)
+        try:
+            message = self._sock.recvmsg(MAX_MESSAGE_BYTES, room, CLOSE_ON_EXEC)
+        except ConnectionResetError:  # told once, ahead of messages that are still queued
+            message = self._sock.recvmsg(MAX_MESSAGE_BYTES, room, CLOSE_ON_EXEC)
+        text, ancillary, flags, _ = message
         passed = [data for level, kind, data in ancillary if (level, kind) == RIGHTS]
         return text, [fd for data in passed for (fd,) in struct.iter_unpack("i", data)], flags
 
@@ -143,7 +145,7 @@ class ChannelReceiver:
             self.refuse(id_)
 
     def _send(self, text: bytes) -> None:
-        self._sock.send(text, socket.MSG_NOSIGNAL)
+        self._sock.send(text, NO_SIGNAL)
 
     def _poll(self, event: int, timeout_ms: int | None) -> list[tuple[int, int]]:
         poll = select.poll()
@@ -200,7 +202,7 @@ def _match(blocks: list[bytes], descriptors: list[int], flags: int) -> list[Clie
     """Make clients of a message's parts. On an error every descriptor is closed."""
     clients: list[Client] = []
     try:
-        if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC) or len(blocks) != len(descriptors):
+        if flags & CUT or len(blocks) != len(descriptors):
             raise MalformedMessage(f"{len(descriptors)} descriptors for {len(blocks)} clients")
         for handoff in [parse_block(block) for block in blocks]:
             client = Client(fileno=descriptors[0])

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 MAX_MESSAGE_BYTES = 65_535
 MAX_BATCH = 64
 
+VERSION = (b"SOCKETGATE", b"1")
+
 Fields = tuple[tuple[bytes, bytes], ...]
 
 
@@ -13,46 +15,82 @@ class MalformedMessage(Exception):
     """A gate broke the protocol."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Handoff:
-    """What the gate knows of a connection. None: unknown, or there is none (AF_UNIX, vsock)."""
+    """What the gate knows of a connection. None: unknown, or there is none (AF_UNIX, vsock).
+
+    Each line is read when it is asked for: most programs ask for few of them.
+    """
 
     id: int
-    daemon: str
-    remote_addr: str | None = None
-    remote_port: int | None = None
-    local_addr: str | None = None
-    local_port: int | None = None
-    remote_host: str | None = None
-    remote_user: str | None = None
-    rule: str | None = None
-    setenv: tuple[str, ...] = ()  # NAME=VALUE
-    fields: Fields = ()  # every line as it came, for keys that are not named above
+    fields: Fields
+
+    def get(self, key: str) -> str | None:
+        """The value of a line by its key; the last one's if there are several."""
+        values = self.get_all(key)
+        return values[-1] if values else None
+
+    def get_all(self, key: str) -> list[str]:
+        """The values of all lines with this key."""
+        wanted = key.encode()
+        return [v.decode(errors="surrogateescape") for k, v in self.fields if k == wanted]
+
+    @property
+    def daemon(self) -> str:
+        """The name the rules know the service by."""
+        return self.get("DAEMON") or ""
+
+    @property
+    def remote_addr(self) -> str | None:
+        """The client's address; IPv4 even if the listener is IPv6."""
+        return self.get("REMOTE_ADDR")
+
+    @property
+    def remote_port(self) -> int | None:
+        """The client's port."""
+        return _port(self.get("REMOTE_PORT"))
+
+    @property
+    def local_addr(self) -> str | None:
+        """The address the client connected to."""
+        return self.get("LOCAL_ADDR")
+
+    @property
+    def local_port(self) -> int | None:
+        """The port the client connected to."""
+        return _port(self.get("LOCAL_PORT"))
+
+    @property
+    def remote_host(self) -> str | None:
+        """The client's name, if the rules had it looked up."""
+        return self.get("REMOTE_HOST")
+
+    @property
+    def remote_user(self) -> str | None:
+        """The client's user, if the rules had it asked for (RFC 1413: the client's word)."""
+        return self.get("REMOTE_USER")
+
+    @property
+    def rule(self) -> str | None:
+        """Which rule let the client in, as `hosts.allow:12`."""
+        return self.get("RULE")
+
+    @property
+    def setenv(self) -> list[str]:
+        """NAME=VALUE, each from a `setenv` option."""
+        return self.get_all("SETENV")
 
 
 def parse_block(block: bytes) -> Handoff:
-    """The lines about one client, unknown keys in `fields` only. Raises MalformedMessage."""
+    """The lines about one client. Raises MalformedMessage if they can't be acknowledged."""
     lines = [line.partition(b"=") for line in block.split(b"\n")]
-    fields = tuple((key, value) for key, _, value in lines)
-    if fields[0] != (b"SOCKETGATE", b"1"):
+    fields = tuple([(key, value) for key, _, value in lines])
+    if fields[0] != VERSION:
         raise MalformedMessage(f"starts with {fields[0]!r}, not with SOCKETGATE=1")
-    known = {key: _text(value) for key, value in fields}
-    try:
-        return Handoff(
-            id=int(known[b"ID"]),
-            daemon=known.get(b"DAEMON", ""),
-            remote_addr=known.get(b"REMOTE_ADDR"),
-            remote_port=_port(known.get(b"REMOTE_PORT")),
-            local_addr=known.get(b"LOCAL_ADDR"),
-            local_port=_port(known.get(b"LOCAL_PORT")),
-            remote_host=known.get(b"REMOTE_HOST"),
-            remote_user=known.get(b"REMOTE_USER"),
-            rule=known.get(b"RULE"),
-            setenv=tuple(_text(value) for key, value in fields if key == b"SETENV"),
-            fields=fields,
-        )
-    except (KeyError, ValueError) as error:
-        raise MalformedMessage(f"has no usable ID or port: {error}") from error
+    for key, value in fields:
+        if key == b"ID" and value.isdigit():
+            return Handoff(int(value), fields)
+    raise MalformedMessage("has no usable ID")
 
 
 def ids_in(text: bytes) -> list[int]:
@@ -61,9 +99,5 @@ def ids_in(text: bytes) -> list[int]:
     return [int(value) for value in values] if all(x.isdigit() for x in values) else []
 
 
-def _text(value: bytes) -> str:
-    return value.decode(errors="surrogateescape")
-
-
 def _port(text: str | None) -> int | None:
-    return None if text is None else int(text)
+    return int(text) if text and text.isdecimal() else None
