@@ -20,12 +20,13 @@ from socketgate.rules.request import TableName
 from socketgate.rules.rule import NO_RULE, rule_number
 from socketgate.rules.spans import LAST_QUAD
 
+#: Also used to pass over plain addresses in host files.
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_QUAD = rb"(?:" + _OCTET + rb"\.){3}" + _OCTET
+QUAD = rb"(?:" + _OCTET + rb"\.){3}" + _OCTET
 _DAEMON = rb"(?!(?i:except)[ \t:])[A-Za-z0-9_.*?+-]{1,100}"
 _GAP = rb"[ \t]{0,50}"
 _ADDRESS = (
-    rb"(?:" + _QUAD + rb"(?:/(?:[1-9]|[12][0-9]|3[012]))?"
+    rb"(?:" + QUAD + rb"(?:/(?:[1-9]|[12][0-9]|3[012]))?"
     rb"|\[[0-9A-Fa-f:]{2,39}\](?:/(?:[0-9]|[1-9][0-9]|1[01][0-9]|12[0-8]))?)"
 )  # fmt: skip
 #: Lines that differ only in the address. No more than so many at once: lines that look right and

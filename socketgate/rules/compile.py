@@ -2,28 +2,18 @@
 """Building a daemon's policy out of a table's rules. Near-linear in the number of rules."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from socketgate.rules.addresslines import AddressLines, AddressRules
+from socketgate.rules.addresslines import AddressLines
 from socketgate.rules.facts import Facts
 from socketgate.rules.flat import quad_table, six_table, span_key
 from socketgate.rules.host import AnyText
-from socketgate.rules.keyword import Command, CommandKind
 from socketgate.rules.pattern import Anything
-from socketgate.rules.policy import Origins, Policy, Segment
+from socketgate.rules.policy import Policy, Segment
 from socketgate.rules.request import Endpoint, Request, TableName
-from socketgate.rules.rule import Broken, Rule, WordList, client_addresses
+from socketgate.rules.rule import Broken, Origins, Rule, WordList, client_addresses
 from socketgate.rules.spans import EVERY_ADDRESS, Spans
+from socketgate.rules.syntax import Parsed
 from socketgate.rules.word import ClientWord, DaemonWord, Reading, parse_daemon_word
-
-
-@dataclass(frozen=True, slots=True)
-class FileRules:
-    """The rules of one file."""
-
-    rules: tuple[Rule, ...]
-    address_rules: AddressRules
-    broken: Broken | None
 
 
 class _DependsOnServer(Exception):
@@ -31,8 +21,8 @@ class _DependsOnServer(Exception):
 
 
 def compile_policy(
-    allow: FileRules,
-    deny: FileRules,
+    allow: Parsed,
+    deny: Parsed,
     *,
     daemon: bytes,
     server_port: int | None,
@@ -71,7 +61,7 @@ class _View:
         #: same file is skipped, and the next file must have spans of its own.
         self.has_aclexec = False
 
-    def add(self, file: FileRules, table: TableName) -> None:
+    def add(self, file: Parsed, table: TableName) -> None:
         """Add a file's rules."""
         for word, lines in file.address_rules.items():
             if parse_daemon_word(word, Reading()).matches(self._facts):
@@ -103,7 +93,7 @@ class _View:
         except _DependsOnServer:
             addresses = None
         self.everyone.append(rule)
-        self.has_aclexec = self.has_aclexec or _has_aclexec(rule)
+        self.has_aclexec = self.has_aclexec or rule.has_aclexec
         if addresses is None:
             self.residual.append(rule)
         else:
@@ -123,9 +113,3 @@ class _View:
         if word.host is not None and word.host != AnyText(Anything(), by_address=False):
             raise _DependsOnServer
         return True
-
-
-def _has_aclexec(rule: Rule) -> bool:
-    return any(
-        isinstance(step, Command) and step.kind is CommandKind.ACLEXEC for step in rule.steps
-    )

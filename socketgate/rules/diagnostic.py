@@ -54,13 +54,14 @@ class Findings:
 
     def error(self, code: str, spot: Spot, message: str, hint: str) -> None:
         """Something libwrap skips, refuses or never matches."""
-        self._add(Severity.ERROR, code, spot, message, hint)
+        self.add(Severity.ERROR, code, spot, message, hint)
 
     def warning(self, code: str, spot: Spot, message: str, hint: str) -> None:
         """Something legal that is probably not meant."""
-        self._add(Severity.WARNING, code, spot, message, hint)
+        self.add(Severity.WARNING, code, spot, message, hint)
 
-    def _add(self, severity: Severity, code: str, spot: Spot, message: str, hint: str) -> None:
+    def add(self, severity: Severity, code: str, spot: Spot, message: str, hint: str) -> None:
+        """Either of the two."""
         self.counts[severity] += 1
         if self.counts[severity] > MAX_KEPT:
             return

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from socketgate.rules.gather import gather_words
 from socketgate.rules.host import Contents, HostFile, Library, Unopenable
-from socketgate.rules.source import Source, Text, Unreadable
+from socketgate.rules.source import Absent, Source, Text, Unreadable
 from socketgate.rules.word import Reading, parse_host_pattern
 
 #: A longer word overflows libwrap's stack; here it matches nothing.
@@ -27,7 +27,8 @@ def build_library(files: Mapping[bytes, Source], reading: Reading) -> Library:
     library: dict[bytes, Contents] = {}
     reading = Reading(reading.interfaces, library, reading.extensions)
     for path, source in files.items():
-        library[path] = _contents(source, reading)
+        if not isinstance(source, Absent):
+            library[path] = _contents(source, reading)
     return library
 
 

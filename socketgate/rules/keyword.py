@@ -10,6 +10,7 @@ carried out in order by rules/steps.py; what is to be done comes out as actions.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from difflib import get_close_matches
 from enum import Enum
 from functools import partial
 
@@ -182,26 +183,13 @@ def parse_option(field: Field) -> Step:
 
 def suggestion(keyword: bytes) -> str:
     """What an unknown option may have been meant for."""
-    if keyword[:1] == b"/" or keyword[:1] == b"(":
+    if keyword.startswith((b"/", b"(")):
         return "write spawn before a shell command"
     if keyword.startswith(b"#"):
         return "put comments on lines of their own, with # in the first column"
-    near = _nearest(keyword.lower().decode("latin-1"))
-    return f"did you mean {near}?" if near else "see hosts_options(5) for the options there are"
-
-
-def _nearest(word: str) -> str | None:
-    """The keyword that shares the most letter pairs with the word."""
-
-    def pairs(text: str) -> set[str]:
-        return {text[index : index + 2] for index in range(len(text) - 1)}
-
-    scores = {
-        name: len(pairs(word) & pairs(name)) / max(len(pairs(word) | pairs(name)), 1)
-        for name in (key.decode() for key in KEYWORDS)
-    }
-    best = max(scores, key=lambda name: scores[name])
-    return best if scores[best] >= 0.4 else None
+    names = [name.decode() for name in KEYWORDS]
+    near = get_close_matches(keyword.lower().decode("latin-1"), names, 1)
+    return f"did you mean {near[0]}?" if near else "see hosts_options(5) for the options there are"
 
 
 def _bad(text: str, value: bytes, hint: str) -> Fail:

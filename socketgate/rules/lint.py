@@ -1,49 +1,215 @@
 # SPDX-License-Identifier: MIT
-"""What the admin should know about a rule file: the one list of what is an error."""
+"""What the admin should know about a rule file: the one list of what is an error, line by line.
 
-from socketgate.rules.diagnostic import Findings
-from socketgate.rules.keyword import Field, Step
-from socketgate.rules.lines import LogicalLine, Spot
-from socketgate.rules.split import Fields, Word
+An error is what libwrap skips, refuses on or never matches, most of it in silence. A warning is
+legal and probably not meant. Words are looked at in lintword.py, whole tables in shadow.py.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from socketgate.rules.address import six
+from socketgate.rules.diagnostic import Findings, Severity
+from socketgate.rules.keyword import Fail, Field, Step
+from socketgate.rules.lines import MAX_LINE_BYTES, LogicalLine, Spot
+from socketgate.rules.lintword import (
+    Fault,
+    client_word_faults,
+    daemon_word_faults,
+)
+from socketgate.rules.split import Fields, Word, segments, split_words
+from socketgate.rules.text import BLANKS
 from socketgate.rules.word import Reading
 
+_BOM = b"\xef\xbb\xbf"
+_BARE_SIX = re.compile(rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}")
+_BRACKET = re.compile(rb"[][]")
+_COLUMN_ONE = "a comment has its # in the first column"
 
-def unreadable(findings: Findings, reason: str) -> None:
+
+def lint_unreadable(findings: Findings, reason: str) -> None:
     """The file itself can't be read."""
     findings.error(
-        "unreadable-file", Spot(1, 1, b""), f"can't be read: {reason}", "make it readable"
+        "unreadable-file",
+        Spot(1, 1, b""),
+        f"the file can't be read: {reason}",
+        "make it readable for socketgate, or remove it",
     )
 
 
-def line(findings: Findings, line: LogicalLine) -> None:
-    """A logical line as such."""
+def lint_line(findings: Findings, line: LogicalLine) -> None:
+    """A logical line as such, comments and blank lines included."""
+    start = line.spot(0)
     if not line.is_complete:
+        _lint_incomplete(findings, line)
+    if line.has_nul:
         findings.error(
-            "missing-newline", line.spot(0), "the last line has no newline", "end the line"
+            "nul-byte", start, "a NUL byte hides the rest of the line", "remove the NUL byte"
+        )
+    if line.text.startswith(_BOM):
+        findings.error(
+            "byte-order-mark",
+            start,
+            "a byte order mark is taken for a part of the first word",
+            "save the file without a byte order mark",
+        )
+    if line.is_comment and len(line.pieces) > 1:
+        findings.warning(
+            "comment-continues",
+            line.spot(line.pieces[1].offset),
+            "the comment above ends in a backslash, so this line belongs to it",
+            "remove the backslash",
+        )
+    elif re.search(rb"\\[ \t\r]+\n\Z", line.text):
+        findings.warning(
+            "backslash-not-last",
+            line.spot(line.text.rindex(b"\\")),
+            "blanks behind the backslash: the line does not continue",
+            "let the backslash be the last character of the line",
         )
 
 
-def fields(findings: Findings, line: LogicalLine, fields: Fields | None) -> None:
-    """The fields."""
-    if fields is None:
-        findings.error("no-colon", line.spot(0), 'missing ":" separator', "write DAEMONS : CLIENTS")
+def _lint_incomplete(findings: Findings, line: LogicalLine) -> None:
+    rest = "this line and all below it are ignored"
+    if len(line.text) >= MAX_LINE_BYTES:
+        message = f"the line is longer than {MAX_LINE_BYTES - 1} bytes: {rest}"
+        findings.error("line-too-long", line.spot(0), message, "split it into several rules")
+        return
+    findings.error(
+        "missing-newline",
+        line.spot(len(line.text)),
+        f"the file doesn't end in a newline: {rest}",
+        "end the last line with a newline",
+    )
 
 
-def words(
-    findings: Findings,
-    line: LogicalLine,
-    daemons: list[Word],
-    clients: list[Word],
-    reading: Reading,
-) -> None:
-    """The two lists."""
+def lint_no_fields(findings: Findings, line: LogicalLine) -> None:
+    """A line that is no rule: no colon, or one that brackets hide."""
+    start = line.spot(_first_column(line.text))
+    if b":" in line.text:
+        findings.error(
+            "unbalanced-bracket",
+            line.spot(_bracket(line.text, 0, len(line.text))),
+            "brackets that don't match hide the colon: the line is ignored",
+            "put brackets around IPv6 addresses and nowhere else",
+        )
+        return
+    is_comment = line.text.lstrip(BLANKS).startswith(b"#")
+    hint = _COLUMN_ONE if is_comment else "write DAEMONS : CLIENTS"
+    findings.error("no-colon", start, 'missing ":" separator: the line is ignored', hint)
 
 
-def options(
+def lint_rule(
     findings: Findings,
     line: LogicalLine,
     fields: Fields,
-    options: tuple[Field, ...],
-    steps: tuple[Step, ...],
+    options: tuple[tuple[Field, Step], ...],
+    reading: Reading,
 ) -> None:
-    """The options."""
+    """A line that has both lists."""
+    daemons = split_words(line.text, 0, fields.daemons_end)
+    clients = split_words(line.text, fields.daemons_end + 1, fields.clients_end)
+    if _lint_bare_six(findings, line, fields, clients):
+        return
+    _lint_brackets(findings, line, 0, fields.daemons_end)
+    _lint_brackets(findings, line, fields.daemons_end + 1, fields.clients_end)
+    _lint_list(findings, line, daemons, "daemon", 0)
+    _lint_list(findings, line, clients, "client", fields.daemons_end)
+    _lint_words(findings, line, daemons, daemon_word_faults, reading)
+    _lint_words(findings, line, clients, client_word_faults, reading)
+    _lint_options(findings, line, fields, options)
+
+
+def _lint_bare_six(
+    findings: Findings, line: LogicalLine, fields: Fields, clients: list[Word]
+) -> bool:
+    """An IPv6 address without brackets: its first colon ends the client list."""
+    if fields.options_start is None:
+        return False
+    start = fields.clients_end
+    if clients and clients[-1].start + len(clients[-1].text) == fields.clients_end:
+        start = clients[-1].start
+    found = _BARE_SIX.match(line.text, start)
+    if found is None or six(found[0], frozenset()) is None:
+        return False
+    findings.error(
+        "ipv6-without-brackets",
+        line.spot(start),
+        f"the colon ends the client list: {_text(found[0])} is not seen as an address",
+        f"write [{_text(found[0])}]",
+    )
+    return True
+
+
+def _lint_brackets(findings: Findings, line: LogicalLine, start: int, end: int) -> None:
+    text = line.text[start:end]
+    if text.count(b"[") != text.count(b"]"):
+        findings.error(
+            "unbalanced-bracket",
+            line.spot(_bracket(line.text, start, end)),
+            "brackets that don't match hide the colons behind them",
+            "put brackets around IPv6 addresses and nowhere else",
+        )
+
+
+def _lint_list(
+    findings: Findings, line: LogicalLine, words: list[Word], kind: str, start: int
+) -> None:
+    parts = segments(words)
+    if not parts[0]:
+        message = f"the {kind} list is empty: the rule never matches"
+        hint = f"write the {kind}s, or ALL"
+        findings.error(
+            f"empty-{kind}-list", line.spot(words[0].start if words else start), message, hint
+        )
+    elif not all(parts):
+        place = next(word for word in reversed(words) if word.is_except)
+        message = "nothing is named behind EXCEPT: nothing is excepted"
+        findings.error(
+            "empty-except", line.spot(place.start), message, "name it, or leave EXCEPT out"
+        )
+
+
+def _lint_words(
+    findings: Findings,
+    line: LogicalLine,
+    words: list[Word],
+    faults: Callable[[bytes, Reading], Iterator[Fault]],
+    reading: Reading,
+) -> None:
+    """Each word; of the warnings that many words of a list have in common only the first."""
+    seen: set[str] = set()
+    for word in words:
+        for fault in faults(word.text, reading) if not word.is_except else ():
+            if fault.severity is Severity.WARNING and fault.code in seen:
+                continue
+            seen.add(fault.code)
+            spot = line.spot(word.start + fault.offset)
+            findings.add(fault.severity, fault.code, spot, fault.message, fault.hint)
+
+
+def _lint_options(
+    findings: Findings,
+    line: LogicalLine,
+    fields: Fields,
+    options: tuple[tuple[Field, Step], ...],
+) -> None:
+    start = fields.options_start or 0
+    for option, step in options:
+        if isinstance(step, Fail):
+            spot = line.spot(min(start + option.start, len(line.text) - 1))
+            findings.error(step.code, spot, f"{step.text}: who matches is refused", step.hint)
+
+
+def _first_column(text: bytes) -> int:
+    return len(text) - len(text.lstrip(BLANKS))
+
+
+def _bracket(text: bytes, start: int, end: int) -> int:
+    """Where the first bracket stands."""
+    found = _BRACKET.search(text, start, end)
+    return found.start() if found else start
+
+
+def _text(word: bytes) -> str:
+    return word.decode("utf-8", "replace")

@@ -18,8 +18,8 @@ from socketgate.rules.address import Subject
 from socketgate.rules.addresslines import AddressLines
 from socketgate.rules.facts import Facts
 from socketgate.rules.flat import QuadTable, SixTable, split_six
-from socketgate.rules.request import UNKNOWN, Access, Request, RulePlace, TableName
-from socketgate.rules.rule import DENY_BASE, NO_RULE, Broken, Rule, numbered_line
+from socketgate.rules.request import UNKNOWN, Access, Request
+from socketgate.rules.rule import DENY_BASE, NO_RULE, Broken, Origins, Rule
 from socketgate.rules.steps import CONSTANT_STEPS, Run
 from socketgate.rules.verdict import Verdict
 
@@ -35,19 +35,6 @@ class Segment:
 
     quads: QuadTable
     sixes: SixTable
-
-
-@dataclass(frozen=True, slots=True)
-class Origins:
-    """The two files' names, for the places in verdicts."""
-
-    allow: str
-    deny: str
-
-    def place(self, number: int) -> RulePlace:
-        """Where the rule of a number stands."""
-        table, line = numbered_line(number)
-        return RulePlace(table, self.allow if table is TableName.ALLOW else self.deny, line)
 
 
 def address_rule_verdict(number: int, origins: Origins) -> Verdict:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from socketgate.rules.facts import Facts
 from socketgate.rules.gather import addresses_of_any, gather
 from socketgate.rules.host import HostPattern
-from socketgate.rules.keyword import Step
+from socketgate.rules.keyword import Command, CommandKind, Step
 from socketgate.rules.lines import LogicalLine
 from socketgate.rules.request import RulePlace, TableName
 from socketgate.rules.spans import NO_ADDRESS, Spans
@@ -30,6 +30,19 @@ def numbered_line(number: int) -> tuple[TableName, int]:
     """The table and the line of a number."""
     table = TableName.DENY if number >= DENY_BASE else TableName.ALLOW
     return table, (number & ~DENY_BASE) >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Origins:
+    """The two files' names, for the places in verdicts."""
+
+    allow: str
+    deny: str
+
+    def place(self, number: int) -> RulePlace:
+        """Where the rule of a number stands."""
+        table, line = numbered_line(number)
+        return RulePlace(table, self.allow if table is TableName.ALLOW else self.deny, line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +80,13 @@ class Rule:
         """Both lists match; the clients are looked at only if the daemons match."""
         facts.place = self.place
         return self.daemons.matches(facts) and self.clients.matches(facts)
+
+    @property
+    def has_aclexec(self) -> bool:
+        """Whether the rule may count as not matching after all."""
+        return any(
+            isinstance(step, Command) and step.kind is CommandKind.ACLEXEC for step in self.steps
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,14 @@ class Spans:
     quads: SpanList = SpanList()
     sixes: SpanList = SpanList()
 
+    @property
+    def is_everything(self) -> bool:
+        """Whether no address is missing."""
+        return len(self.quads.firsts) == len(self.sixes.firsts) == 1 and (
+            *self.quads,
+            *self.sixes,
+        ) == ((0, LAST_QUAD), (0, LAST_SIX))
+
     def without(self, other: "Spans") -> "Spans":
         """The addresses that are not in the other set."""
         return Spans(compact(without(self.quads, other.quads)), without(self.sixes, other.sixes))

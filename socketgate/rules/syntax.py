@@ -57,7 +57,7 @@ def parse(source: Source, origin: str, table: TableName, reading: Reading | None
             return _Parser(data, origin, table, reading or Reading()).parse()
         case Unreadable(reason):
             findings = Findings(origin)
-            lint.unreadable(findings, reason)
+            lint.lint_unreadable(findings, reason)
             return Parsed(
                 broken=Broken(rule_number(table, 0), (f"warning: cannot open {origin}: {reason}",)),
                 diagnostics=tuple(findings.kept),
@@ -95,14 +95,15 @@ class _Parser:
             line = self._reader.read()
             if line is None:
                 return None
-            lint.line(self._findings, line)
+            lint.lint_line(self._findings, line)
             if not line.is_complete:
                 return self._broken(line)
             if line.is_comment or line.is_blank:
                 continue
             fields = split_fields(line.text, extensions=self._reading.extensions)
-            lint.fields(self._findings, line, fields)
-            if fields is not None:
+            if fields is None:
+                lint.lint_no_fields(self._findings, line)
+            else:
                 self._rules.append(self._rule(line, fields))
 
     def _broken(self, line: LogicalLine) -> Broken:
@@ -120,8 +121,8 @@ class _Parser:
             () if fields.options_start is None else split_options(line.text[fields.options_start :])
         )
         steps = tuple(map(parse_option, options))
-        lint.words(self._findings, line, daemons, clients, self._reading)
-        lint.options(self._findings, line, fields, options, steps)
+        stepped = tuple(zip(options, steps, strict=True))
+        lint.lint_rule(self._findings, line, fields, stepped, self._reading)
         return Rule(
             number=rule_number(self._table, line.number),
             place=RulePlace(self._table, self._origin, line.number),

@@ -7,16 +7,21 @@ Sources ──build_table()──▶ RuleTable ──policy(daemon, port)──�
 import hashlib
 from collections.abc import Iterator
 
-from socketgate.rules.compile import FileRules, compile_policy
+from socketgate.rules.compile import compile_policy
 from socketgate.rules.diagnostic import Diagnostic
 from socketgate.rules.hostfile import build_library
-from socketgate.rules.policy import Origins, Policy
+from socketgate.rules.lintfiles import hidden_diagnostics, host_file_diagnostics
+from socketgate.rules.policy import Policy
 from socketgate.rules.request import TableName
-from socketgate.rules.rule import Broken, Rule
+from socketgate.rules.rule import Broken, Origins, Rule
 from socketgate.rules.source import Source, Sources, Text, Unreadable
 from socketgate.rules.syntax import Parsed, parse
 from socketgate.rules.word import Reading
 
+#: In a larger table rules that are never reached are looked for only when it is asked for.
+_MAX_SPANS = 20_000
+#: In a larger table rules that are never reached are looked for only when it is asked for.
+_MAX_SPANS = 20_000
 #: So many daemons' policies are kept; a gate has a few, `match` may ask for many.
 _MAX_POLICIES = 64
 
@@ -35,13 +40,15 @@ class RuleTable:
         "origins",
     )
 
-    def __init__(self, sources: Sources, allow: Parsed, deny: Parsed) -> None:
+    def __init__(
+        self, sources: Sources, allow: Parsed, deny: Parsed, diagnostics: tuple[Diagnostic, ...]
+    ) -> None:
         self._digest = _digest(sources)
         self._policies: dict[tuple[bytes, int | None], Policy] = {}
         self.origins = Origins(sources.allow_origin, sources.deny_origin)
         self.interfaces = sources.interfaces
-        self.allow = FileRules(allow.rules, allow.address_rules, allow.broken)
-        self.deny = FileRules(deny.rules, deny.address_rules, deny.broken)
+        self.allow = allow
+        self.deny = deny
         #: The rules that are values, by number; the others are in the address rules' arrays.
         self.by_number: dict[int, Rule | Broken] = {
             rule.number: rule for rule in allow.rules + deny.rules
@@ -49,7 +56,7 @@ class RuleTable:
         if deny.broken is not None:
             self.by_number[deny.broken.number] = deny.broken
         #: Errors and warnings, by file and line.
-        self.diagnostics: tuple[Diagnostic, ...] = allow.diagnostics + deny.diagnostics
+        self.diagnostics = diagnostics
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RuleTable) and self._digest == other._digest
@@ -81,14 +88,23 @@ class RuleTable:
         return policy
 
 
-def build_table(sources: Sources) -> RuleTable:
-    """Compile the rules. Never fails: what is wrong with them is in the table's diagnostics."""
+def build_table(sources: Sources, *, thorough: bool = False) -> RuleTable:
+    """Compile the rules. Never fails: what is wrong with them is in the table's diagnostics.
+
+    Rules that are never reached are looked for in large tables only by a thorough build.
+    """
     reading = Reading(sources.interfaces, extensions=sources.extensions)
     library = build_library(sources.host_files, reading)
     reading = Reading(sources.interfaces, library, sources.extensions)
     allow = parse(sources.allow, sources.allow_origin, TableName.ALLOW, reading)
     deny = parse(sources.deny, sources.deny_origin, TableName.DENY, reading)
-    return RuleTable(sources, allow, deny)
+    diagnostics = (
+        *allow.diagnostics,
+        *deny.diagnostics,
+        *host_file_diagnostics(sources.host_files, reading),
+        *hidden_diagnostics(sources, allow, deny, None if thorough else _MAX_SPANS),
+    )
+    return RuleTable(sources, allow, deny, diagnostics)
 
 
 def _digest(sources: Sources) -> bytes:

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""What the admin should know about host files, and about rules that are never reached."""
+
+import re
+from collections.abc import Mapping
+
+from socketgate.rules.addresslines import QUAD
+from socketgate.rules.diagnostic import Diagnostic, Findings
+from socketgate.rules.lines import MAX_LINE_BYTES, Spot
+from socketgate.rules.lintword import host_file_word_faults
+from socketgate.rules.request import RulePlace, TableName
+from socketgate.rules.rule import Origins, Rule
+from socketgate.rules.shadow import hidden_rules
+from socketgate.rules.source import Source, Sources, Text
+from socketgate.rules.syntax import Parsed
+from socketgate.rules.word import Reading
+
+#: Words between C's white space, but for plain IPv4 addresses.
+_HOST_FILE_WORD = re.compile(
+    rb"(?<![^ \t\n\v\f\r])(?!" + QUAD + rb"(?:[ \t\n\v\f\r]|\Z))[^ \t\n\v\f\r]+"
+)
+
+
+def host_file_diagnostics(
+    files: Mapping[bytes, Source], reading: Reading
+) -> tuple[Diagnostic, ...]:
+    """What is wrong in the host files, file by file."""
+    found: list[Diagnostic] = []
+    for path, source in sorted(files.items(), key=lambda item: item[0]):
+        if isinstance(source, Text):
+            findings = Findings(path.decode("utf-8", "surrogateescape"))
+            _lint_host_file(findings, source.data, reading)
+            found += findings.kept
+    return tuple(found)
+
+
+def _lint_host_file(findings: Findings, data: bytes, reading: Reading) -> None:
+    number, counted = 1, 0
+    for found in _HOST_FILE_WORD.finditer(data):
+        for fault in host_file_word_faults(found[0], reading):
+            at = found.start() + fault.offset
+            number += data.count(b"\n", counted, at)
+            counted = at
+            start = data.rfind(b"\n", max(at - MAX_LINE_BYTES, 0), at) + 1
+            source = data[start : start + MAX_LINE_BYTES].split(b"\n", 1)[0]
+            spot = Spot(number, at - start + 1, source)
+            findings.add(fault.severity, fault.code, spot, fault.message, fault.hint)
+
+
+def hidden_diagnostics(
+    sources: Sources, allow: Parsed, deny: Parsed, max_spans: int | None
+) -> tuple[Diagnostic, ...]:
+    """Rules that are never reached."""
+    hidden = hidden_rules((allow, deny), max_spans)
+    if not hidden:
+        return ()
+    origins = Origins(sources.allow_origin, sources.deny_origin)
+    rules = {rule.number: rule for rule in (*allow.rules, *deny.rules)}
+    findings = {
+        TableName.ALLOW: Findings(sources.allow_origin),
+        TableName.DENY: Findings(sources.deny_origin),
+    }
+    texts = {TableName.ALLOW: _lines(sources.allow), TableName.DENY: _lines(sources.deny)}
+    for number, by_number in hidden.items():
+        place, before = origins.place(number), origins.place(by_number)
+        findings[place.table].warning(
+            "never-reached",
+            _spot(rules.get(number), place, texts[place.table]),
+            f"never reached: {before.origin}:{before.line} matches all its clients first",
+            "remove the rule, or move it up",
+        )
+    return (*findings[TableName.ALLOW].kept, *findings[TableName.DENY].kept)
+
+
+def _lines(source: Source) -> list[bytes]:
+    return source.data.split(b"\n") if isinstance(source, Text) else []
+
+
+def _spot(rule: Rule | None, place: RulePlace, lines: list[bytes]) -> Spot:
+    """The rule's first byte; a rule that is only a number is a line of its own."""
+    return rule.line.spot(0) if rule is not None else Spot(place.line, 1, lines[place.line - 1])
