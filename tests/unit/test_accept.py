@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: MIT
+import errno
+import fcntl
+import itertools
+import os
+import resource
+import select
+import socket
+import struct
+from pathlib import Path
+
+import pytest
+
+from socketgate.accept import CLIENT_GONE, CannotAccept, accept_burst
+from tests.support.clients import client_of, connected, listening, listening_locally
+from tests.support.waiting import PATIENCE_SECONDS, open_descriptors
+
+#: unix(7), socket(7): SO_LINGER with time 0 makes close(2) reset the connection.
+RESET_AT_CLOSE = struct.pack("ii", 1, 0)
+
+
+def test_nobody_waiting_is_no_connection() -> None:
+    with listening() as listener:
+        assert list(accept_burst(listener, itertools.count(1), 64)) == []
+
+
+def test_those_who_wait_are_taken_in_order_with_numbers_that_rise() -> None:
+    with listening() as listener, client_of(listener) as one, client_of(listener) as other:
+        connections = list(accept_burst(listener, itertools.count(7), 64))
+        found = [(each.id, each.peer) for each in connections]
+        for each in connections:
+            each.close()
+        assert found == [(7, one.getsockname()), (8, other.getsockname())]
+
+
+def test_no_more_are_taken_than_there_is_room_for() -> None:
+    with listening() as listener, client_of(listener), client_of(listener):
+        (first,) = accept_burst(listener, itertools.count(1), 1)
+        (second,) = accept_burst(listener, itertools.count(1), 1)
+        first.close()
+        second.close()
+
+
+def test_with_no_room_the_queue_keeps_everybody() -> None:
+    with listening() as listener, client_of(listener):
+        assert list(accept_burst(listener, itertools.count(1), -1)) == []
+        (connection,) = accept_burst(listener, itertools.count(1), 1)
+        connection.close()
+
+
+def test_a_client_s_socket_is_never_non_blocking() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        assert not fcntl.fcntl(connection.fd, fcntl.F_GETFL) & os.O_NONBLOCK
+
+
+def test_no_program_we_start_inherits_a_client() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        assert not os.get_inheritable(connection.fd)
+
+
+def test_what_the_client_sent_is_left_for_the_backend() -> None:
+    with listening() as listener, connected(listener) as (connection, client):
+        client.sendall(b"SSH-2.0")
+        assert not connection.is_gone()
+        assert os.read(connection.fd, 100) == b"SSH-2.0"
+
+
+def test_closing_twice_closes_nobody_else_s_descriptor() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        fd = connection.fd
+        connection.close()
+        reused = os.open("/", os.O_RDONLY)
+        connection.close()
+        assert reused == fd
+        os.fstat(reused)
+        os.close(reused)
+
+
+def test_a_connection_closes_with_its_with() -> None:
+    with listening() as listener, client_of(listener) as client:
+        (connection,) = accept_burst(listener, itertools.count(1), 1)
+        with connection:
+            pass
+        assert client.recv(1) == b""
+
+
+def test_a_client_that_reset_is_gone() -> None:
+    with listening() as listener, connected(listener) as (connection, client):
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+        client.close()
+        poller = select.poll()
+        poller.register(connection.fd, select.POLLIN)
+        poller.poll(PATIENCE_SECONDS * 1000)
+        assert connection.is_gone()
+
+
+def test_a_client_that_only_ended_its_sending_is_not_gone() -> None:
+    with listening() as listener, connected(listener) as (connection, client):
+        client.shutdown(socket.SHUT_WR)
+        poller = select.poll()
+        poller.register(connection.fd, select.POLLIN)
+        poller.poll(PATIENCE_SECONDS * 1000)
+        assert not connection.is_gone()
+
+
+def test_our_end_of_a_connection_is_the_address_the_client_chose() -> None:
+    with listening("::") as listener, connected(listener) as (connection, client):
+        assert connection.server_address() == client.getpeername()
+
+
+def test_asking_for_our_end_keeps_the_descriptor() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        connection.server_address()
+        os.fstat(connection.fd)
+
+
+def test_a_local_client_has_no_address(tmp_path: Path) -> None:
+    with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
+        assert not connection.peer
+
+
+def test_out_of_descriptors_the_queue_keeps_the_client() -> None:
+    with listening() as listener, client_of(listener):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(listener.sock.fileno())
+        os.close(lowest_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+        try:
+            with pytest.raises(CannotAccept, match="Too many open files"):
+                next(accept_burst(listener, itertools.count(1), 1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        (connection,) = accept_burst(listener, itertools.count(1), 1)
+        connection.close()
+
+
+def test_a_burst_leaves_no_descriptor_behind() -> None:
+    with listening() as listener:
+        before = open_descriptors()
+        for _ in range(100):
+            with connected(listener):
+                pass
+        assert open_descriptors() == before
+
+
+@pytest.mark.parametrize(
+    "number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EBADF, errno.EINVAL]
+)
+def test_an_error_that_is_not_the_client_s_is_not_passed_over(number: int) -> None:
+    assert number not in CLIENT_GONE

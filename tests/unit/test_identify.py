@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: MIT
+import os
+import pwd
+import socket
+from pathlib import Path
+
+import pytest
+
+from socketgate.accept import NOWHERE, PeerAddress, Server
+from socketgate.identify import (
+    build_request,
+    fixed_server,
+    ip_text,
+    is_ip,
+    local_user,
+    server_of,
+    unmapped,
+)
+from socketgate.rules.request import UNKNOWN, Endpoint, Fact, Request
+from tests.support.clients import connected, listening, listening_locally
+
+
+@pytest.mark.parametrize(
+    ("peer", "text"),
+    [
+        pytest.param(("192.0.2.7", 1), "192.0.2.7", id="ipv4"),
+        pytest.param(("2001:db8::1", 1, 0, 0), "2001:db8::1", id="ipv6"),
+        pytest.param(("::ffff:192.0.2.7", 1, 0, 0), "::ffff:192.0.2.7", id="mapped"),
+        pytest.param(("fe80::1", 1, 0, socket.if_nametoindex("lo")), "fe80::1%lo", id="zone"),
+        pytest.param(("fe80::1", 1, 0, 2**31 - 1), "fe80::1%2147483647", id="zone-that-went"),
+    ],
+)
+def test_an_address_is_written_as_getnameinfo_writes_it(peer: PeerAddress, text: str) -> None:
+    assert ip_text(peer) == text
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:0:1", "::ffff:0:1"),
+        ("", ""),
+    ],
+)
+def test_an_ipv4_client_of_a_dual_stack_socket_has_its_ipv4_address(
+    address: str, text: str
+) -> None:
+    assert unmapped(address) == text
+
+
+def test_only_internet_clients_have_addresses(tmp_path: Path) -> None:
+    with listening() as four, listening("::1") as six, listening_locally(tmp_path) as local:
+        assert [is_ip(listener) for listener in (four, six, local)] == [True, True, False]
+
+
+def test_a_listener_on_one_address_has_a_fixed_end() -> None:
+    with listening() as listener:
+        assert fixed_server(listener) == Server(*listener.sock.getsockname())
+
+
+def test_a_listener_on_every_address_has_none() -> None:
+    with listening("0.0.0.0") as four, listening("::") as six:  # noqa: S104  # the case itself
+        assert [fixed_server(four), fixed_server(six)] == [None, None]
+
+
+def test_a_local_listener_s_end_is_nowhere(tmp_path: Path) -> None:
+    with listening_locally(tmp_path) as listener:
+        assert fixed_server(listener) == NOWHERE
+
+
+def test_our_end_is_asked_of_the_connection() -> None:
+    with listening("::") as listener, connected(listener) as (connection, client):
+        assert server_of(connection) == Server("::1", client.getpeername()[1])
+
+
+def test_the_rules_see_both_ends() -> None:
+    with listening() as listener, connected(listener) as (connection, client):
+        connection.server = server_of(connection)
+        assert build_request(connection) == Request(
+            daemon=b"sshd",
+            client=Endpoint(b"127.0.0.1", client.getsockname()[1]),
+            server=Endpoint(b"127.0.0.1", client.getpeername()[1]),
+            pid=os.getpid(),
+        )
+
+
+def test_a_local_client_has_no_address_and_its_user_by_the_kernel(tmp_path: Path) -> None:
+    with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
+        assert build_request(connection) == Request(
+            daemon=b"sshd",
+            pid=os.getpid(),
+            facts={
+                Fact.CLIENT_NAME: UNKNOWN,
+                Fact.SERVER_NAME: UNKNOWN,
+                Fact.CLIENT_USER: pwd.getpwuid(os.geteuid()).pw_name.encode(),
+            },
+        )
+
+
+def test_asking_for_the_local_user_keeps_the_descriptor(tmp_path: Path) -> None:
+    with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
+        assert local_user(connection) == pwd.getpwuid(os.geteuid()).pw_name
+        os.fstat(connection.fd)
