@@ -173,7 +173,6 @@ class RunningGate:
             "PATH": os.defpath,
             "LANG": "C.UTF-8",
             "PYTHONPATH": str(PROJECT),
-            "PYTHONWARNINGS": "error",
             "NOTIFY_SOCKET": str(self.inbox.notify_path),
             "SOCKETGATE_JOURNAL_SOCKET": str(self.inbox.journal_path),
             **{variable: str(self.folder / name) for variable, name in FOLDERS.items()},
