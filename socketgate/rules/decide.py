@@ -23,15 +23,15 @@ __all__ = ["Verdict", "decide"]
 def decide(table: RuleTable, request: Request) -> Verdict | Need:
     """Judge a request against a table, or say what must be looked up first."""
     policy = table.policy(request.daemon, request.server.port)
-    facts = Facts(request, table.interfaces)
+    run = Run(Facts(request, table.interfaces))
     try:
-        return _judge(policy, facts)
+        return _judge(policy, run)
     except FactNeeded as needed:
-        return Need(needed.fact, needed.timeout_seconds)
+        return Need(needed.fact, needed.timeout_seconds, tuple(run.actions))
 
 
-def _judge(policy: Policy, facts: Facts) -> Verdict:
-    run = Run(facts)
+def _judge(policy: Policy, run: Run) -> Verdict:
+    facts = run.facts
     number = _first_match(policy, facts, after_allow=False)
     verdict = _verdict(policy, run, number)
     if verdict is None and number < DENY_BASE:

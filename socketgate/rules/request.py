@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from socketgate.rules.option import Action
+
 #: The texts that stand for a fact that could not be found out, or contradicts itself. They are
 #: ordinary texts to every pattern, as in libwrap: `UNKNOWN` in a rule is this very word.
 UNKNOWN = b"unknown"
@@ -117,7 +119,12 @@ class RulePlace:
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """The rules can't say before this is known. For the user, how long the rule lets it take."""
+    """The rules can't say before this is known. For the user, how long the rule lets it take.
+
+    `actions` is what options before that place ask for, as in a verdict: libwrap has done it by
+    then, and an `aclexec` may count on it.
+    """
 
     fact: Lookup
     timeout_seconds: int | None = None
+    actions: tuple[Action, ...] = ()
