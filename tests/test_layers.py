@@ -21,20 +21,20 @@ LAYERS = {
         rules.lines rules.split rules.keyword rules.facts rules.verdict rules.diagnostic
         rules.expand rules.pattern rules.host rules.gather rules.word rules.hostfile
         rules.rule rules.flat rules.addresslines rules.lintword rules.lint rules.steps rules.policy
-        rules.compile rules.syntax rules.table rules.decide
+        rules.syntax rules.compile rules.shadow rules.lintfiles rules.names rules.table rules.decide
         """,
     "apart: the standard library only": """
         program takeover spawn
         backend.message backend.channel backend.receiver backend.sockets backend.listener backend
         """,
-    "the machine": "config libc pathwalk notify journal inotify watch",
+    "the machine": "lookup_values config libc pathwalk notify journal inotify watch",
     "lookups": """
-        lookup_values lookup_source lookup_cache lookup_pool
+        lookup_source lookup_cache lookup_pool
         accounts netgroup resolver ident forward lookups judge
         """,
     "stations": """
         activation accept identify limits audit act trust channel handoff control
-        rulefiles reload
+        command_message rulefiles reload
         """,
     "the gate": "gate",
     "the daemon": "daemon",
