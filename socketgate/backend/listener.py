@@ -5,12 +5,22 @@ import errno
 import os
 import socket
 import threading
+import weakref
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from .channel import Client
+from .message import Handoff
 from .receiver import Receiver
 from .sockets import open_path, passed_socket
+
+
+class HasDescriptor(Protocol):
+    """A socket, or what a framework shows of one."""
+
+    def fileno(self) -> int:
+        """The descriptor's number."""
 
 
 class Listener(socket.socket):
@@ -40,6 +50,7 @@ class Listener(socket.socket):
         self._receiver = Receiver(at, allowed_users=allowed_users, batch=batch)
         self._owner_pid = os.getpid()
         self._lock = threading.Lock()
+        self._clients: weakref.WeakValueDictionary[int, Client] = weakref.WeakValueDictionary()
         # Never bound or polled: the family, type and timeout that servers ask a listener for.
         super().__init__(family, socket.SOCK_STREAM)
 
@@ -56,12 +67,22 @@ class Listener(socket.socket):
             while offer := self._receiver.next_offer(timeout):
                 try:
                     if offer.take():
+                        self._clients[offer.client.fileno()] = offer.client
                         return offer.client, _address_of(offer.client)
                 except BlockingIOError:
                     self._receiver.hold(offer)
         if timeout == 0:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         raise TimeoutError("timed out")
+
+    def handoff_of(self, connection: HasDescriptor) -> Handoff | None:
+        """What the gate knows of a client we accepted and that is open.
+
+        For frameworks that hide the Client: asyncio's `writer.get_extra_info("socket")` will do.
+        """
+        fd = connection.fileno()
+        client = self._clients.get(fd)
+        return client.handoff if client is not None and client.fileno() == fd >= 0 else None
 
     def bind(self, _address: object, /) -> None:
         """Nothing to do: where clients come from is the gate's matter."""

@@ -72,6 +72,21 @@ def test_asyncio_closes_the_listener_with_the_server(tmp_path: Path) -> None:
     assert listener.fileno() == -1
 
 
+def test_asyncio_servers_can_ask_for_what_the_gate_knows(tmp_path: Path) -> None:
+    async def serve(listener: Listener, near: socket.socket) -> bytes:
+        async def tell(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            handoff = listener.handoff_of(writer.get_extra_info("socket"))
+            writer.write(handoff.daemon.encode() if handoff else b"unknown")
+            writer.close()
+            await writer.wait_closed()
+
+        async with await asyncio.start_server(tell, sock=listener):
+            return await read_all_async(near)
+
+    with handed_over(tmp_path / "s", b"") as (listener, near):
+        assert asyncio.run(serve(listener, near)) == b"testd"
+
+
 class TellPeer(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         self.wfile.write(self.rfile.readline() + shown(self.client_address))

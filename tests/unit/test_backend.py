@@ -275,6 +275,14 @@ def test_the_address_of_a_client_that_is_gone_is_the_gates(tmp_path: Path) -> No
         assert told == address
 
 
+def test_nothing_is_known_of_a_connection_that_no_gate_brought(tmp_path: Path) -> None:
+    with listening(tmp_path / "s") as (listener, gate), client_pair() as (near, far):
+        gate.hand_over(1, far)
+        client = accept(listener)
+        client.close()
+        assert [listener.handoff_of(one) for one in (near, client)] == [None, None]
+
+
 def test_a_listener_is_readable_only_while_a_client_can_be_accepted(tmp_path: Path) -> None:
     with listening(tmp_path / "s") as (listener, gate), client_pair() as (_, far):
         with pytest.raises(BlockingIOError):
