@@ -236,6 +236,44 @@ def test_the_gate_runs_as_its_own_user(echo_box: Box) -> None:
     assert echo_box.run("stat", "-c%U:%G", f"/proc/{pid}").stdout.strip() == "socketgate:socketgate"
 
 
+FOLDERS = ["/etc", "/home", "/tmp", "/var/tmp"]  # noqa: S108  # the box's, read by the gate
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_gate_sees_host_files_wherever_they_are(echo_box: Box, folder: str) -> None:
+    """Hidden by the sandbox, one would count as missing, and the client would get in."""
+    echo_box.write(f"{folder}/denied", "127.0.0.1\n")
+    echo_box.write("/etc/hosts.deny", f"each: {folder}/denied\n")
+    echo_box.run("systemctl", "restart", "socketgate@each.service")
+    served = echoed(echo_box, 7)
+    echo_box.run("rm", f"{folder}/denied", "/etc/hosts.deny")
+    echo_box.run("systemctl", "restart", "socketgate@each.service")
+    assert (served, echoed(echo_box, 7)) == (0, 1)
+
+
+def test_the_gate_writes_nowhere_but_in_its_folders(echo_box: Box) -> None:
+    echoed(echo_box, 7)
+    pid = main_pid(echo_box, "socketgate@each.service")
+    mounts = echo_box.run("cat", f"/proc/{pid}/mounts").stdout.splitlines()
+    options = {line.split()[1]: line.split()[3].split(",")[0] for line in mounts}
+    writable = {path for path, mode in options.items() if mode == "rw" and "socketgate" in path}
+    assert (options["/"], writable) == (
+        "ro",
+        {
+            "/run/socketgate/gate/each",
+            "/var/lib/socketgate/each",
+            "/var/cache/socketgate/each",
+        },
+    )
+
+
+def test_a_reload_keeps_the_gate(echo_box: Box) -> None:
+    echoed(echo_box, 7)
+    before = main_pid(echo_box, "socketgate@each.service")
+    echo_box.run("systemctl", "reload", "socketgate@each.service")
+    assert (main_pid(echo_box, "socketgate@each.service"), echoed(echo_box, 7)) == (before, 1)
+
+
 def test_a_stopped_socket_is_a_closed_port(echo_box: Box, second_gate: str) -> None:
     echo_box.run("systemctl", "stop", f"socketgate@{second_gate}.socket")
     assert knock(echo_box, 9) == "closed"
