@@ -38,6 +38,9 @@ NOT_INHERITED = frozenset(
 #: Where a program is looked for without PATH (exec(3)).
 DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
+#: nice(2): from the one end to the other; larger steps change nothing, and don't fit.
+NICE_RANGE = 39
+
 MAPPED_PREFIX = b"::ffff:"
 
 
@@ -87,6 +90,8 @@ def environment_for(fields: Fields, base: Environment) -> Environment:
     """What the program sees: the connection, then the rules' `setenv`, which has the last word."""
     environment = base.copy()
     for key, value in fields:
+        if b"\0" in value:
+            raise CannotStart(f"a NUL in {_shown(key)}")
         for name in VARIABLES.get(key, ()):
             environment[name] = _unmapped(value)
     if b"REMOTE_ADDR" in environment:
@@ -108,9 +113,10 @@ def attributes_for(fields: Fields) -> Attributes:
     if not last:
         return Attributes()
     umask = last.get(b"UMASK")
+    nice = sum(_number(value, "nice", base=10) for key, value in fields if key == b"NICE")
     attributes = Attributes(
         umask=None if umask is None else _number(umask, "umask", base=8),
-        nice=sum(_number(value, "nice", base=10) for key, value in fields if key == b"NICE"),
+        nice=max(-NICE_RANGE, min(nice, NICE_RANGE)),
     )
     if attributes.umask is not None and not 0 <= attributes.umask <= 0o777:
         raise CannotStart(f"bad umask: {_shown(last[b'UMASK'])}")

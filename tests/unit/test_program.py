@@ -70,6 +70,11 @@ def test_setenv_without_a_name_starts_nothing(line: bytes) -> None:
         environment_for(parse_fields(line), {})
 
 
+def test_a_nul_starts_nothing() -> None:
+    with pytest.raises(CannotStart, match="a NUL in 'SETENV'"):
+        environment_for(parse_fields(b"SETENV=A=x\0y\n"), {})
+
+
 def own_environment_of(given: dict[str, str]) -> str:
     return subprocess.run(
         [sys.executable, "-S", "-c", SAY_ENVIRONMENT],
@@ -114,6 +119,11 @@ def test_a_umask_is_octal() -> None:
 
 def test_several_nice_options_add_up() -> None:
     assert attributes(b"NICE=5\nNICE=-2\n").nice == 3
+
+
+@pytest.mark.parametrize(("increment", "step"), [(b"99999999999", 39), (b"-99999999999", -39)])
+def test_a_nice_option_beyond_the_range_goes_to_its_end(increment: bytes, step: int) -> None:
+    assert attributes(b"NICE=" + increment).nice == step
 
 
 def test_a_user_brings_its_groups() -> None:
