@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from socketgate.accept import Connection
-from socketgate.identify import is_ip, unmapped
+from socketgate.identify import ip_text, is_ip, unmapped
 from socketgate.journal import MESSAGE_ID, Journal, encode_entry
 from socketgate.limits import WINDOW_SECONDS, Repetition
 from socketgate.rules.option import Severity, Twist
@@ -207,4 +207,4 @@ def message(connection: Connection, outcome: Outcome) -> str:
 
 def client_text(connection: Connection) -> str:
     """The client's address for people; `unknown` for those who have none."""
-    return str(connection.peer[0]) if is_ip(connection.listener) else UNKNOWN.decode()
+    return ip_text(connection.peer) if is_ip(connection.listener) else UNKNOWN.decode()
