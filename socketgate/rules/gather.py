@@ -46,6 +46,7 @@ class _Run:
     nets: list[Span] = field(default_factory=list)
     sixes: list[Span] = field(default_factory=list)
     odd_words: set[bytes] = field(default_factory=set)
+    prefixes: list[bytes] = field(default_factory=list)
 
     def take(self, pattern: HostPattern) -> bool:
         """Add a pattern, if it can be part of a run."""
@@ -64,6 +65,7 @@ class _Run:
                     self.words.append((quad, quad))
             case AnyText(StartsWith(prefix), by_address=True) if span := _prefix_span(prefix):
                 self.words.append(span)
+                self.prefixes.append(prefix)
             case Nothing():
                 pass
             case _:
@@ -81,6 +83,7 @@ class _Run:
                 nets=compact(merged(self.nets)),
                 sixes=merged(self.sixes),
                 odd_words=frozenset(self.odd_words),
+                prefixes=tuple(self.prefixes),
             )
         ]
 

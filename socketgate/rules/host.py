@@ -115,13 +115,14 @@ class OneOf:
     """Many words that go by address alone, as one: host addresses, networks, IPv6.
 
     Words are texts, nets are numbers: an IPv4 address in an odd spelling can be in a net but only
-    equals the word that is spelled so.
+    equals the word that is spelled so, and begins as it is spelled.
     """
 
     words: SpanList
     nets: SpanList
     sixes: SpanList
     odd_words: frozenset[bytes]
+    prefixes: tuple[bytes, ...]
 
     def matches(self, host: Host) -> bool:
         """By address only."""
@@ -131,7 +132,7 @@ class OneOf:
             return quad in self.words or quad in self.nets
         if address.six is not None:
             return address.six in self.sixes
-        if address.plain in self.odd_words:
+        if address.plain in self.odd_words or address.plain.startswith(self.prefixes):
             return True
         return address.quad is not None and address.quad in self.nets
 

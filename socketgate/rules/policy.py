@@ -134,8 +134,11 @@ class Policy:
 
 
 def _without_prefix(address: str) -> str:
-    """An IPv4-mapped address as IPv4; raises ValueError for another that has dots."""
-    if not address.startswith("::ffff:"):
+    """An IPv4-mapped address as IPv4; raises ValueError for others that have dots.
+
+    To libwrap ::ffff:255.255.255.255 is one of those.
+    """
+    if not address.startswith("::ffff:") or address.endswith(":255.255.255.255"):
         raise ValueError(address)
     return address[len("::ffff:") :]
 

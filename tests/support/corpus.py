@@ -2,9 +2,10 @@
 """Cases that the real libwrap has decided (tests/corpus/README.md), as our own values."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import TypedDict
 
 from socketgate.rules.decide import Verdict, decide
@@ -61,7 +62,11 @@ class World:
                 return frozenset()
 
 
-def settle(table: RuleTable, request: Request, world: World) -> tuple[Verdict, list[Lookup]]:
+#: Answers a question; told how many commands were asked about before.
+LookUp = Callable[[Lookup, int], Answer]
+
+
+def settle(table: RuleTable, request: Request, look_up: LookUp) -> tuple[Verdict, list[Lookup]]:
     """Decide, look up, decide again; the verdict and what was asked, in order."""
     asked: list[Lookup] = []
     for _ in range(MAX_ASKS):
@@ -69,7 +74,7 @@ def settle(table: RuleTable, request: Request, world: World) -> tuple[Verdict, l
         if isinstance(answer, Verdict):
             return answer, asked
         commands = sum(isinstance(lookup, CommandStatus) for lookup in asked)
-        request = request.with_fact(answer.fact, world.answer(answer.fact, commands))
+        request = request.with_fact(answer.fact, look_up(answer.fact, commands))
         asked.append(answer.fact)
     raise AssertionError("the rules never stop asking")
 
@@ -189,6 +194,29 @@ def _world(query: RawQuery) -> World:
         server_name=_bytes(query.get("sname") or query.get("lk_sname") or "unknown"),
         statuses=(statuses,) if isinstance(statuses, int) else tuple(statuses),
         netgroups=tuple(
-            (_bytes(group), _bytes(host).lower()) for group, hosts in groups.items() for host in hosts
+            (_bytes(group), _bytes(host).lower())
+            for group, hosts in groups.items()
+            for host in hosts
         ),
     )
+
+
+def fast_difference(table: RuleTable, request: Request, verdict: Verdict) -> str:
+    """What the compiled policy says otherwise than `decide`; empty if the same, or nothing."""
+    address = request.client.address.decode("latin-1")
+    fast = table.policy(request.daemon, request.server.port).verdict(address)
+    if fast is None or not is_canonical(address):
+        return ""
+    said = (fast.access, fast.place, fast.actions, fast.messages)
+    if said == (verdict.access, verdict.place, verdict.actions, verdict.messages):
+        return ""
+    return f"{request}: {verdict}, the fast path {fast}"
+
+
+def is_canonical(address: str) -> bool:
+    """Whether getnameinfo(3) would write the address so."""
+    family = AF_INET6 if ":" in address else AF_INET
+    try:
+        return inet_ntop(family, inet_pton(family, address)) == address
+    except OSError:
+        return False
