@@ -198,7 +198,10 @@ class Channel:
 
 def _connect(path: str, trusted: frozenset[int]) -> socket.socket:
     check_path(path)
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
+    except OSError as error:  # EMFILE, ENFILE: it passes
+        raise BackendUnavailable(f"{path}: {error.strerror}") from error
     try:
         sock.connect(path)
         check_peer(sock, trusted)

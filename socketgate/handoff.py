@@ -40,7 +40,7 @@ from socketgate.rules.request import Fact, RulePlace
 FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.5
 
-#: How often, in seconds, the deadlines of waiting clients are looked at.
+#: How often, in seconds, the deadlines of waiting clients are looked at, at least.
 SWEEP_SECONDS = 1.0
 
 #: What each client's block has beside its text: the lines SOCKETGATE= and ID=, and an empty one.
@@ -58,9 +58,9 @@ class Backend:
         self._not_before = 0.0
 
     @property
-    def is_ready(self) -> bool:
-        """Whether it may be tried now."""
-        return time.monotonic() >= self._not_before
+    def seconds_left(self) -> float:
+        """How long it is still to be left alone; 0 when it may be tried."""
+        return max(0.0, self._not_before - time.monotonic())
 
     def failed(self, trouble: str) -> float:
         """It did not take a client; the answer is how long to leave it alone, in seconds."""
@@ -99,6 +99,7 @@ class Handoff:
         self._is_channel_mode = config.handoff is HandoffMode.CHANNEL
         self._trusted = trusted
         self._patience_ns = int(patience_seconds * 1e9)
+        self._sweep_seconds = min(SWEEP_SECONDS, patience_seconds)
         self._on_end, self._report = on_end, report
         self._loop = asyncio.get_running_loop()
         self._pending: collections.deque[Connection] = collections.deque()
@@ -111,7 +112,7 @@ class Handoff:
         self.held_count += 1
         self._pending.append(connection)
         if self._sweep_timer is None:
-            self._sweep_timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+            self._sweep_timer = self._loop.call_later(self._sweep_seconds, self._sweep)
 
     def flush(self) -> None:
         """Send what can be sent now; what can't goes on waiting, in order."""
@@ -126,6 +127,7 @@ class Handoff:
             group = list(_group(waiting, channel))
             if not channel.send(group):
                 waiting.extendleft(reversed(group))
+                self._could_not_send(channel)
         self._pending.extend(waiting)
 
     def close(self) -> list[Connection]:
@@ -154,9 +156,21 @@ class Handoff:
                 channel = next(iter(backend.channels))
                 if not channel.is_full:
                     return channel
-            elif backend.is_ready and (opened := self._open(backend)) is not None:
+            elif seconds := backend.seconds_left:
+                self._flush_after(seconds)
+            elif (opened := self._open(backend)) is not None:
                 return opened
         return None
+
+    def _could_not_send(self, channel: Channel) -> None:
+        """A channel tells when there is room; a connection for one client is of no more use."""
+        if self._is_channel_mode:
+            return
+        for backend in self.backends:
+            if channel in backend.channels:
+                backend.channels.discard(channel)
+                self._flush_after(backend.wait(FIRST_RETRY_SECONDS))
+        channel.close()
 
     def _open(self, backend: Backend) -> Channel | None:
         try:
@@ -246,7 +260,7 @@ class Handoff:
             self._pending.remove(connection)
             self._give_up(connection)
         if self.held_count:
-            self._sweep_timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+            self._sweep_timer = self._loop.call_later(self._sweep_seconds, self._sweep)
 
     def _give_up(self, connection: Connection) -> None:
         self._end(
