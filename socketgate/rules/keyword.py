@@ -10,7 +10,6 @@ carried out in order by rules/steps.py; what is to be done comes out as actions.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from functools import partial
 
@@ -35,6 +34,8 @@ FACILITIES = frozenset(
 )
 DEFAULT_NICE = 10
 MAX_UMASK = 0o777
+#: No keyword is longer.
+_MAX_KEYWORD = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,9 +188,14 @@ def suggestion(keyword: bytes) -> str:
         return "write spawn before a shell command"
     if keyword.startswith(b"#"):
         return "put comments on lines of their own, with # in the first column"
-    names = [name.decode() for name in KEYWORDS]
-    near = get_close_matches(keyword.lower().decode("latin-1"), names, 1)
+    slips = _with_one_less(keyword[:_MAX_KEYWORD].lower())
+    near = [name.decode() for name in KEYWORDS if slips & _with_one_less(name)]
     return f"did you mean {near[0]}?" if near else "see hosts_options(5) for the options there are"
+
+
+def _with_one_less(word: bytes) -> set[bytes]:
+    """The word, whole and without each of its letters: words one slip apart share one."""
+    return {word} | {word[:index] + word[index + 1 :] for index in range(len(word))}
 
 
 def _bad(text: str, value: bytes, hint: str) -> Fail:
