@@ -5,6 +5,7 @@
     [daemon.NAME]                            who gets the connections of the socket of that name
     [limits]                                 how much of anything a stranger can take up
     [lookups]                                how long lookups may take, and how many there may be
+    [commands]                               who runs rules' commands, and how long they may take
 
 The files are merged in the order of their names after the main file; a key said twice is an error,
 so that what a package or `socketgate unit --install` wrote never silently overrides the admin.
@@ -62,6 +63,15 @@ class DaemonConfig:
     backend_users: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandsConfig:
+    """Who runs the commands of rules, and how long they may take (docs/commands.md)."""
+
+    socket: Path | None = None  # the runner's; None: the unit's, or a child of a gate run by hand
+    seconds: int = 20  # for spawn and aclexec to end, for twist to begin
+    twist_seconds: int = 3600  # for twist to end; it may be a whole session
+
+
 # fmt: off
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -84,6 +94,7 @@ class Config:
 
     rules: RulesConfig = RulesConfig()
     lookups: LookupLimits = field(default_factory=LookupLimits)
+    commands: CommandsConfig = CommandsConfig()
     daemons: Mapping[str, DaemonConfig] = field(default_factory=dict)
     limits: Limits = Limits()
 
@@ -147,6 +158,7 @@ def parse_config(texts: list[tuple[Path, str]]) -> Config:
             daemons.setdefault(key[1], {})[key[2]] = value
     return Config(
         rules=RulesConfig(**_section(seen, "rules")),  # type: ignore[arg-type]  # _READERS made the types
+        commands=CommandsConfig(**_section(seen, "commands")),  # type: ignore[arg-type]  # as above
         limits=Limits(**_section(seen, "limits")),  # type: ignore[arg-type]  # _READERS made the types
         lookups=LookupLimits(**_section(seen, "lookups")),  # type: ignore[arg-type]  # as above
         daemons={name: _daemon(name, values) for name, values in daemons.items()},
@@ -289,6 +301,7 @@ def _one_of(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
 _READERS: dict[str, dict[str, Callable[[object], object]]] = {
     "rules": {"allow": _path, "deny": _path, "on-error": _one_of(OnError)},
     "daemon": {"backend": _paths, "handoff": _one_of(HandoffMode), "backend-users": _names},
+    "commands": {"socket": _path, "seconds": _number, "twist-seconds": _number},
     "limits": {limit.name.replace("_", "-"): _number for limit in fields(Limits)},
     "lookups": {limit.name.replace("_", "-"): _number for limit in fields(LookupLimits)},
 }

@@ -16,6 +16,8 @@ from pathlib import Path
 from socketgate import __version__
 from socketgate.activation import Listener, close_all, passed_listeners
 from socketgate.audit import Audit
+from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
+from socketgate.commands import Commands
 from socketgate.config import Config, load_config
 from socketgate.gate import Gate, Stations
 from socketgate.handoff import Handoff
@@ -25,7 +27,8 @@ from socketgate.lookup_values import Found, Shares
 from socketgate.lookups import FLUSH_ON, Lookups
 from socketgate.notify import Notifier, watchdog_seconds
 from socketgate.reload import RulesInForce
-from socketgate.rules.request import Need, Request
+from socketgate.rules.keyword import CommandKind
+from socketgate.rules.request import CommandStatus, Need, Request
 from socketgate.trust import trusted_uids
 from socketgate.watch import Watcher
 
@@ -85,7 +88,12 @@ class Daemon:
         loop = asyncio.get_running_loop()
         self._journal.attach(loop)
         self._watcher = Watcher()
-        self._lookups = Lookups(self._config.lookups)
+        path = runner_path(self._config.commands.socket, os.environ)
+        runner = OwnRunner() if path is None else RunnerAt(path)
+        self._commands = Commands(
+            runner.connect, self._config.commands, report=lambda text: log.warning("%s", text)
+        )
+        self._lookups = Lookups(self._config.lookups, run_command=self._run_aclexec)
         self._rules = RulesInForce(
             self._config.rules,
             state_folder(os.environ, self._listeners[0].name),
@@ -101,16 +109,20 @@ class Daemon:
         finally:
             await self._rules.close()
             self._lookups.close()
+            self._commands.close()
+            runner.close()
             self._watcher.close()
 
     def _build_gates(self) -> list[Gate]:
         limits = self._config.limits
         stations = Stations(
             rules=self._rules,
+            look_for_changes=self._watcher.look,
             known=self._known,
             look_up=self._look_up,
             deciding=Shares(limits.deciding_connections, limits.deciding_per_source),
             limits=limits,
+            run_command=self._commands.run,
         )
         return [self._build_gate(listener, stations) for listener in self._listeners]
 
@@ -137,6 +149,10 @@ class Daemon:
 
     async def _look_up(self, need: Need, request: Request) -> Found:
         return await self._lookups.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
+
+    async def _run_aclexec(self, status: CommandStatus, _request: Request) -> Found:
+        ended = await self._commands.run(CommandKind.ACLEXEC, status.command)
+        return Found(ended.status, f"aclexec: {ended.trouble}" if ended.status is None else "")
 
     def _handle_signals(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:
         stopped = asyncio.Event()
@@ -184,7 +200,7 @@ class Daemon:
             )
         self._notifier.status(self._status())
         for gate in self._gates:
-            gate.accept_or_wait()
+            gate.go_on()
 
     def _feed_watchdog(self) -> None:
         seconds = watchdog_seconds()

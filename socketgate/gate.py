@@ -2,34 +2,43 @@
 """One connection's way, and the only module that knows its order.
 
     accept ─▶ identify ─▶ decide ─▶ act ─▶ hand over ─▶ audit
-                            │ ▲       └─▶ refuse ─────▶ audit
-                            ▼ │
-                    look up, in a task
+                            │ ▲     ▲ ├─▶ refuse ─────▶ audit
+                            ▼ │     │ └─▶ twist ──────▶ audit
+              look up, run commands, in a task
 
 The usual connection goes the whole way without a task, in the listener's reader callback; only
-those that need a lookup wait, in a task of their own. Each ends in exactly one audit line, and
-whatever goes wrong on the way costs that one connection, which is denied.
+those that need a lookup or a command wait, in a task of their own. Each ends in exactly one audit
+line, and whatever goes wrong on the way costs that one connection, which is denied.
 """
 
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, field, replace
 
 from socketgate.accept import CannotAccept, Connection, accept_burst
-from socketgate.act import set_socket_options
+from socketgate.act import (
+    CannotAct,
+    Errand,
+    RunCommand,
+    close_apart,
+    needs_errand,
+    run_nothing,
+    set_socket_options,
+)
 from socketgate.activation import Listener
 from socketgate.audit import Audit, Outcome, client_text
+from socketgate.banner import BannerFiles, Farewells
 from socketgate.channel import MAX_TEXT_BYTES
 from socketgate.config import Limits
 from socketgate.handoff import OVERHEAD_BYTES, Handoff, describe
 from socketgate.identify import build_request, fixed_server, ip_text, is_ip, server_of
 from socketgate.judge import Judgement, Known, LookUp, judge, judge_by_known
 from socketgate.lookup_source import source_of
-from socketgate.lookup_values import Shares
+from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
-from socketgate.rules.request import Access
+from socketgate.rules.request import Access, Need, Request
 from socketgate.rules.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -46,10 +55,13 @@ class Stations:
     """What a gate shares with the others of its process."""
 
     rules: RulesInForce
+    look_for_changes: Callable[[], None]
     known: Known
     look_up: LookUp
     deciding: Shares
     limits: Limits
+    run_command: RunCommand = run_nothing
+    banners: BannerFiles = field(default_factory=BannerFiles)
 
 
 class Gate:
@@ -74,14 +86,16 @@ class Gate:
         self._numbers: Iterator[int] = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.get_running_loop()
-        self._is_open = self._is_reading = self._is_pausing = False
+        self._accepted: list[Connection] = []
+        self._is_open = self._is_reading = self._is_pausing = self._is_short = False
         self._drained: asyncio.Event = asyncio.Event()
+        self._farewells = Farewells()
         self.rules_changed()
 
     @property
     def waiting_count(self) -> int:
         """Connections accepted and not yet gone."""
-        return len(self._tasks) + self.handoff.held_count
+        return len(self._accepted) + len(self._tasks) + self.handoff.held_count
 
     def rules_changed(self) -> None:
         """Decide by the table in force from here on."""
@@ -93,7 +107,7 @@ class Gate:
     def open(self) -> None:
         """Begin to accept."""
         self._is_open = True
-        self.accept_or_wait()
+        self._accept_or_wait()
 
     async def stop(self, seconds: float) -> None:
         """Accept no more; give those under way so long, then close them.
@@ -101,7 +115,7 @@ class Gate:
         Who isn't accepted waits in the kernel.
         """
         self._is_open = False
-        self.accept_or_wait()
+        self._accept_or_wait()
         try:
             async with asyncio.timeout(seconds):
                 while self.waiting_count:
@@ -116,15 +130,25 @@ class Gate:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in self.handoff.close():
             self._end(connection, Outcome.BACKEND_UNAVAILABLE)
+        self._farewells.close()
         self.audit.close()
 
-    def accept_or_wait(self) -> None:
+    def go_on(self) -> None:
+        """Decide those who are accepted, unless the rules are about to change: then they wait."""
+        if not self._stations.rules.is_settling:
+            accepted, self._accepted = self._accepted, []
+            for connection in accepted:
+                self._admit(connection)
+            self.handoff.flush()
+        self._accept_or_wait()
+
+    def _accept_or_wait(self) -> None:
         """Listen to the listener, or leave its clients in the kernel's queue for now."""
         may_read = (
             self._is_open
             and not self._is_pausing
             and not self._stations.rules.is_settling
-            and self.handoff.held_count < self._stations.limits.held_connections
+            and self.waiting_in_line < self._stations.limits.held_connections
         )
         if may_read and not self._is_reading:
             self._loop.add_reader(self.listener.sock, self._on_readable)
@@ -133,26 +157,32 @@ class Gate:
         self._is_reading = may_read
 
     def _on_readable(self) -> None:
-        if self._stations.rules.is_settling:
-            self.accept_or_wait()
-            return
-        room = self._stations.limits.held_connections - self.handoff.held_count
+        room = self._stations.limits.held_connections - self.waiting_in_line
         try:
             for connection in accept_burst(self.listener, self._numbers, min(MAX_BURST, room)):
-                self._admit(connection)
+                self._accepted.append(connection)
+                self._is_short = False
         except CannotAccept as error:
             self._cannot_accept(error)
-        self.handoff.flush()
-        self.accept_or_wait()
+        # Whatever was written to the files before these clients came is seen from here on.
+        self._stations.look_for_changes()
+        self.go_on()
+
+    @property
+    def waiting_in_line(self) -> int:
+        """Connections that wait for the rules or for a backend."""
+        return len(self._accepted) + self.handoff.held_count
 
     def _cannot_accept(self, error: CannotAccept) -> None:
-        log.error("%s: accept: %s; clients wait in the kernel's queue", self.listener.name, error)
-        self._is_pausing = True
+        if not self._is_short:
+            text = "%s: accept: %s; clients wait in the kernel's queue"
+            log.error(text, self.listener.name, error)
+        self._is_short = self._is_pausing = True
         self._loop.call_later(CANNOT_ACCEPT_SECONDS, self._try_again)
 
     def _try_again(self) -> None:
         self._is_pausing = False
-        self.accept_or_wait()
+        self._accept_or_wait()
 
     def _admit(self, connection: Connection) -> None:
         """Take one connection as far as it gets without waiting."""
@@ -179,32 +209,69 @@ class Gate:
             connection.request, connection.lookup_notes = judgement.request, judgement.notes
             self._settle(connection, judgement.answer)
             return
-        source = source_of(judgement.request.client.address)
-        if not stations.deciding.take(source):
+        self._in_task(connection, self._decide_later(connection, judgement))
+
+    def _in_task(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
+        """Go the rest of the way in a task, unless too many do already."""
+        source = source_of(ip_text(connection.peer).encode()) if self._is_ip else ""
+        if not self._stations.deciding.take(source):
+            rest.close()
             self._end(connection, Outcome.OVER_LIMIT)
             return
-        task = self._loop.create_task(self._decide_later(connection, judgement))
+        task = self._loop.create_task(self._guarded(connection, rest))
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._task_done(done, source))
+
+    async def _guarded(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
+        """The rest of the way; whatever goes wrong on it denies."""
+        try:
+            await rest
+            self.handoff.flush()
+        except (CannotAct, TimeoutError) as error:
+            reason = str(error) or "deciding took too long"
+            self._deny(connection, reason)
+        except asyncio.CancelledError:
+            self._deny(connection, "the gate stopped")
+            raise
+        except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
+            self._fail(connection)
 
     async def _decide_later(self, connection: Connection, judgement: Judgement) -> None:
         stations = self._stations
         table = stations.rules.table
-        try:
-            async with asyncio.timeout(stations.limits.decide_seconds):
-                verdict, judgement = await judge(table, judgement, stations.known, stations.look_up)
-            connection.request, connection.lookup_notes = judgement.request, judgement.notes
-            self._settle(connection, verdict)
-            self.handoff.flush()
-        except TimeoutError:
-            connection.lookup_notes = ("deciding took too long",)
-            self._end(connection, Outcome.REFUSED)
-        except asyncio.CancelledError:
-            connection.lookup_notes = ("the gate stopped",)
-            self._end(connection, Outcome.REFUSED)
-            raise
-        except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
-            self._fail(connection)
+        errand = self._errand(connection)
+
+        async def look_up(need: Need, request: Request) -> Found:
+            """Before the rules may ask for more, what they have said so far is done."""
+            await errand.carry_out(need.actions, request)
+            return await stations.look_up(need, request)
+
+        async with asyncio.timeout(stations.limits.decide_seconds):
+            verdict, judgement = await judge(table, judgement, stations.known, look_up)
+        connection.request, connection.lookup_notes = judgement.request, judgement.notes
+        self._adopt(connection, verdict)
+        await self._act(connection, verdict, errand)
+
+    def _errand(self, connection: Connection) -> Errand:
+        async def learn(need: Need, request: Request) -> Request:
+            found = self._stations.known(need, request)
+            found = found or await self._stations.look_up(need, request)
+            return request.with_fact(need.fact, found.answer)
+
+        stations = self._stations
+        return Errand(connection, stations.run_command, stations.banners, learn)
+
+    async def _act(self, connection: Connection, verdict: Verdict, errand: Errand) -> None:
+        """What options ask for, one after the other, then what the verdict says."""
+        await errand.carry_out(verdict.actions, connection.request)
+        for trouble in errand.troubles:
+            log.warning("%s: %s", self.listener.name, trouble)
+        if errand.is_twisted:
+            self._end(connection, Outcome.TWISTED)
+            return
+        if errand.has_told and verdict.access is Access.DENY:
+            self._farewells.say(connection)
+        self._finish(connection, verdict)
 
     def _task_done(self, task: asyncio.Task[None], source: str) -> None:
         self._tasks.discard(task)
@@ -212,7 +279,16 @@ class Gate:
         self._one_less()
 
     def _settle(self, connection: Connection, verdict: Verdict) -> None:
-        """Do what the verdict says."""
+        """Do what the verdict says, in a task if that may take time."""
+        self._adopt(connection, verdict)
+        if verdict.actions and needs_errand(verdict.actions):
+            errand = self._errand(connection)
+            self._in_task(connection, self._act(connection, verdict, errand))
+            return
+        self._finish(connection, verdict)
+
+    def _adopt(self, connection: Connection, verdict: Verdict) -> None:
+        """The verdict counts from here on: what it says, and what it does to the socket."""
         connection.verdict = verdict
         if verdict.request is not None and connection.request is not None:
             connection.request = verdict.request
@@ -221,6 +297,9 @@ class Gate:
         if verdict.actions:
             for trouble in set_socket_options(connection):
                 log.warning("%s: %s", self.listener.name, trouble)
+
+    def _finish(self, connection: Connection, verdict: Verdict) -> None:
+        """Refuse, or hand over."""
         if verdict.access is Access.DENY:
             self._end(connection, Outcome.REFUSED)
             return
@@ -230,6 +309,13 @@ class Gate:
             self._end(connection, Outcome.ERROR)
             return
         self.handoff.submit(connection)
+
+    def _deny(self, connection: Connection, note: str) -> None:
+        """Refuse, whatever the rules say or would have said."""
+        connection.lookup_notes = (*connection.lookup_notes, note)
+        if connection.verdict is not None:
+            connection.verdict = replace(connection.verdict, access=Access.DENY)
+        self._end(connection, Outcome.REFUSED)
 
     def _fail(self, connection: Connection) -> None:
         """Whatever it was costs this one connection."""
@@ -244,11 +330,11 @@ class Gate:
     def _one_less(self) -> None:
         """One connection waits no longer."""
         if not self._is_reading:
-            self.accept_or_wait()
+            self._accept_or_wait()
         if not self.waiting_count:
             self._drained.set()
 
     def _end(self, connection: Connection, outcome: Outcome) -> None:
         """The one end of every connection: our copy is closed, then the audit line is written."""
-        connection.close()
+        close_apart(connection)
         self.audit.write(connection, outcome)

@@ -36,14 +36,14 @@ from socketgate.rules.request import (
 #: When one of these changes, answers are stale: call `flush`.
 FLUSH_ON = tuple(Path(file) for file in resolver.FILES + netgroup.FILES + accounts.FILES)
 
-#: Runs an `aclexec` command and says how it ended; None when it could not be run or was cut off.
-#: It has its own deadline and never raises.
-RunCommand = Callable[[CommandStatus, Request], Awaitable[int | None]]
+#: Runs an `aclexec` command and says how it ended; None when it could not be run or was cut off,
+#: and the note says why. It has its own deadline and never raises.
+RunCommand = Callable[[CommandStatus, Request], Awaitable[Found]]
 
 
-async def run_nothing(_status: CommandStatus, _request: Request) -> int | None:
+async def run_nothing(_status: CommandStatus, _request: Request) -> Found:
     """For a gate that has no command runner: every command could not be run."""
-    return None
+    return Found(None, "aclexec: there is no command runner")
 
 
 class Lookups:
@@ -113,7 +113,7 @@ class Lookups:
                 work = partial(accounts.look_up_account, name, is_group=is_group)
                 return await self._account_exists(fact, request, work, timeout_seconds)
             case CommandStatus():
-                return Found(await self._run_command(fact, request))
+                return await self._run_command(fact, request)
             case ForwardAddresses(name):
                 return self._forward.found(name)
 

@@ -19,6 +19,8 @@ OURS = frozenset({b"NOTIFY_SOCKET", b"WATCHDOG_PID", b"WATCHDOG_USEC"})
 
 MAX_REASON_BYTES = 4096
 
+SHELL = b"/bin/sh"
+
 
 class Command:
     """A program with its arguments, to be started for each client. Raises CannotStart."""
@@ -89,6 +91,35 @@ class Command:
             os.write(reason_in, str(error).encode(errors="replace")[:MAX_REASON_BYTES])
         finally:
             os._exit(127)
+
+
+def start_shell(command: bytes, environment: program.Environment, client: int | None) -> int:
+    """Start `/bin/sh -c` as the leader of a session and process group of its own.
+
+    On 0, 1 and 2 it has the client, or the null device where there is none. The answer is its
+    process. Raises CannotStart.
+    """
+    first: tuple[int, ...] | tuple[int, int, bytes, int, int]
+    if client is None:
+        first = (os.POSIX_SPAWN_OPEN, 0, b"/dev/null", os.O_RDWR, 0)
+    else:
+        first = (os.POSIX_SPAWN_DUP2, client, 0)
+    try:
+        return os.posix_spawn(
+            SHELL,
+            [b"sh", b"-c", command],
+            environment,
+            file_actions=[
+                first,
+                (os.POSIX_SPAWN_DUP2, 0, 1),
+                (os.POSIX_SPAWN_DUP2, 0, 2),
+            ],
+            setsigdef=RESTORED_SIGNALS,
+            setsid=True,
+        )
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the command
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise program.CannotStart(f"{os.fsdecode(SHELL)}: {reason}") from error
 
 
 def keep_to_ourselves() -> None:

@@ -33,15 +33,15 @@ LAYERS = {
         accounts netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation accept identify limits audit act trust channel handoff control
-        command_message rulefiles reload
+        activation accept identify limits audit trust command_message commands commandconnect
+        banner act channel handoff control rulefiles reload
         """,
     "the gate": "gate",
     "the daemon": "daemon",
     "what prints units and serves backends": """
-        unitprograms unitcheck unitfile unitinstall launcher
+        unitprograms unitcheck unitfile unitinstall launcher commandrunner
         """,
-    "the command line": "cli cli.run cli.exec cli.launch cli.unit __main__",
+    "the command line": "cli cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__",
 }
 
 #: Modules that others may copy or that start with every connection: nothing but these of ours.

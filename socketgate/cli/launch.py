@@ -2,6 +2,7 @@
 """`socketgate launch`: start a program for every connection that gates hand over."""
 
 import argparse
+import socket
 import sys
 from pathlib import Path
 
@@ -23,10 +24,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max",
         type=positive,
-        default=DEFAULT_MAX,
         metavar="N",
-        help="programs at once; more clients wait (default: %(default)s)",
+        help=f"programs at once; more clients wait (default: {DEFAULT_MAX}; with --commands: 64)",
     )
+    parser.add_argument(
+        "--commands",
+        action="store_true",
+        help="instead of a program for each client, run what rules say after spawn, aclexec, twist",
+    )
+    parser.add_argument("--stdin", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument(
         "--stderr",
         choices=["journal", "client"],
@@ -56,27 +62,51 @@ def run(arguments: argparse.Namespace) -> int:
     words: list[str] = arguments.command
     if words[:1] == ["--"]:
         words = words[1:]
+    if arguments.commands:
+        return run_commands(arguments, words)
     if not words:
         raise ConfigError("launch: which program? (socketgate launch -- PROGRAM ARGUMENTS)")
     try:
         command = Command(words, is_stderr_client=arguments.stderr == "client")
-        listening = open_path(arguments.listen) if arguments.listen else passed_socket()
     except CannotStart as reason:
         raise ConfigError(f"launch: {reason}") from reason
-    except NotABackendSocket as reason:
-        raise ActivationError(f"launch: {reason}") from reason
-    except OSError as error:
-        raise ConfigError(f"launch: {arguments.listen}: {error.strerror}") from error
+    listening = listening_socket(arguments)
     keep_to_ourselves()
     receiver = Receiver(listening, allowed_users=arguments.gate_user)
 
     def start(offer: Offer) -> int:
         return command.start(offer.client.handoff.fields, offer.client.fileno())
 
-    Launcher(receiver, start, max_running=arguments.max, report=report, notifier=Notifier()).run()
+    places = arguments.max or DEFAULT_MAX
+    Launcher(receiver, start, max_running=places, report=report, notifier=Notifier()).run()
     if arguments.listen:
         arguments.listen.unlink(missing_ok=True)
     return 0
+
+
+def run_commands(arguments: argparse.Namespace, words: list[str]) -> int:
+    """The same for the commands of rules."""
+    from socketgate.cli import launch_commands  # asyncio, which a launcher of programs needs not
+
+    if words:
+        raise ConfigError("launch: --commands takes no program: the rules say what is run")
+    on_stdin = launch_commands.channel_on_stdin
+    way_in = on_stdin() if arguments.stdin else listening_socket(arguments)
+    keep_to_ourselves()
+    code = launch_commands.run(arguments, way_in, report)
+    if arguments.listen:
+        arguments.listen.unlink(missing_ok=True)
+    return code
+
+
+def listening_socket(arguments: argparse.Namespace) -> socket.socket:
+    """Where gates come in. Raises ActivationError or ConfigError."""
+    try:
+        return open_path(arguments.listen) if arguments.listen else passed_socket()
+    except NotABackendSocket as reason:
+        raise ActivationError(f"launch: {reason}") from reason
+    except OSError as error:
+        raise ConfigError(f"launch: {arguments.listen}: {error.strerror}") from error
 
 
 def report(text: str) -> None:

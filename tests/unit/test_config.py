@@ -7,6 +7,7 @@ import pytest
 
 from socketgate.config import (
     NAME_OF_DAEMON,
+    CommandsConfig,
     Config,
     DaemonConfig,
     HandoffMode,
@@ -75,6 +76,11 @@ def test_a_daemon_s_name_may_hold_dots_when_it_is_quoted() -> None:
     assert config.daemon("in.ftpd").backend == (Path("/b.sock"),)
 
 
+def test_who_runs_commands_and_how_long_they_may_take_can_be_set() -> None:
+    config = parsed('[commands]\nsocket = "/c.sock"\nseconds = 7\ntwist-seconds = 8\n')
+    assert config.commands == CommandsConfig(socket=Path("/c.sock"), seconds=7, twist_seconds=8)
+
+
 @pytest.mark.parametrize("name", [limit.name for limit in fields(Limits)])
 def test_every_limit_can_be_set(name: str) -> None:
     config = parsed(f"[limits]\n{name.replace('_', '-')} = 7\n")
@@ -86,7 +92,9 @@ def test_every_limit_can_be_set(name: str) -> None:
     [
         pytest.param("[rule]\n", "1: rule is unknown: did you mean 'rules'?", id="section"),
         pytest.param(
-            "\n[xyzzy]\n", "2: xyzzy is unknown: valid are daemon, limits, rules", id="far-section"
+            "\n[xyzzy]\n",
+            "2: xyzzy is unknown: valid are commands, daemon, limits, lookups, rules",
+            id="far-section",
         ),
         pytest.param(
             '[rules]\n\nalow = "/a"\n',

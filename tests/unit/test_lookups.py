@@ -105,8 +105,8 @@ def test_the_same_name_as_user_and_as_group_are_two_questions() -> None:
 
 
 def test_a_command_is_run_by_whoever_runs_commands() -> None:
-    async def run(status: CommandStatus, asking: Request) -> int | None:
-        return len(status.command) + len(asking.daemon)
+    async def run(status: CommandStatus, asking: Request) -> Found:
+        return Found(len(status.command) + len(asking.daemon))
 
     async def scene(_lookups: Lookups) -> object:
         return await Lookups(run_command=run).look_up(CommandStatus(b"true"), request())
@@ -118,7 +118,7 @@ def test_without_a_command_runner_every_command_could_not_be_run() -> None:
     async def scene(lookups: Lookups) -> object:
         return await lookups.look_up(CommandStatus(b"true"), request())
 
-    assert with_lookups(scene) == Found(None)
+    assert with_lookups(scene) == Found(None, "aclexec: there is no command runner")
 
 
 def test_a_user_is_asked_for_each_connection() -> None:

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""Has the commands of rules run: the gate's side of the command runner (docs/commands.md).
+
+    await commands.run(CommandKind.SPAWN, b"...") ──▶ Ended, always, by its deadline
+
+One channel, opened when the first command comes. A runner that stops says so: what it was given is
+answered there, what comes later goes to its successor. A command that was given away and has no
+answer is never given away again: it may have run.
+"""
+
+import array
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable
+
+from socketgate.command_message import (
+    MAX_ANSWER_BYTES,
+    STOPPING,
+    Ended,
+    Job,
+    MalformedMessage,
+    encode_job,
+    parse_ended,
+)
+from socketgate.config import CommandsConfig
+from socketgate.errors import BackendUnavailable
+from socketgate.rules.keyword import CommandKind
+
+#: Opens a channel to the runner. Raises BackendUnavailable, or BlockingIOError: not just now.
+Connect = Callable[[], socket.socket]
+
+#: unix(7): until the next try, where nothing tells when there is room again, in seconds.
+RETRY_SECONDS = 0.01
+
+#: For an answer to come back after the runner's own deadline, in seconds.
+ANSWER_SECONDS = 2.0
+
+NO_ANSWER = Ended(None, "the command runner did not answer")
+WENT_AWAY = Ended(None, "the command runner went away")
+
+
+class Commands:
+    """Gives commands to the runner. One loop only; `close` ends it."""
+
+    def __init__(
+        self, connect: Connect, config: CommandsConfig, *, report: Callable[[str], None]
+    ) -> None:
+        """`report(text)`: nobody runs commands, said once, and once more when somebody does."""
+        self._connect = connect
+        self._config = config
+        self._report = report
+        self._is_in_trouble = False
+        self._channels: set[_Channel] = set()
+        self._current: _Channel | None = None
+        self._last_id = 0
+        self._sending = asyncio.Lock()
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self, kind: CommandKind, command: bytes, client: int | None = None) -> Ended:
+        """Run a command, a twist with this client; the caller's descriptor stays the caller's."""
+        seconds = self._config.seconds
+        try:
+            async with asyncio.timeout(seconds + ANSWER_SECONDS):
+                return await self._run(kind, command, client, self._loop.time() + seconds)
+        except TimeoutError:
+            return NO_ANSWER
+        except BackendUnavailable as error:
+            if not self._is_in_trouble:
+                self._report(f"commands can't be run: {error}")
+            self._is_in_trouble = True
+            return Ended(None, f"the command runner can't be reached: {error}")
+
+    def close(self) -> None:
+        """Answer all who wait, and let go of the runner. What runs goes on."""
+        for channel in list(self._channels):
+            channel.end(Ended(None, "the gate stopped"))
+        self._current = None
+
+    async def _run(
+        self, kind: CommandKind, command: bytes, client: int | None, until: float
+    ) -> Ended:
+        rights = [] if client is None else [client]
+        async with self._sending:
+            while True:
+                channel = await self._open()
+                self._last_id += 1
+                left = max(0.0, until - self._loop.time())
+                longer = self._config.twist_seconds if kind is CommandKind.TWIST else 0
+                job = Job(
+                    id=self._last_id,
+                    kind=kind,
+                    start_seconds=left,
+                    end_seconds=left + longer,
+                    command=command,
+                )
+                answer = channel.give(job, rights)
+                if answer is not None:
+                    break
+                await channel.wait_room()
+        if self._is_in_trouble:
+            self._is_in_trouble = False
+            self._report("commands are run again")
+        try:
+            return await answer
+        finally:
+            channel.forget(job.id)
+
+    async def _open(self) -> "_Channel":
+        """The channel in use, a new one if there is none. Raises BackendUnavailable."""
+        while self._current is None or not self._current.is_open:
+            try:
+                sock = self._connect()
+            except BlockingIOError:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self._current = _Channel(sock, self._channels.discard)
+            self._channels.add(self._current)
+        return self._current
+
+
+class _Channel:
+    """One connection to a runner, and who waits for its answers."""
+
+    def __init__(self, sock: socket.socket, on_end: Callable[["_Channel"], None]) -> None:
+        self._sock = sock
+        self._on_end = on_end
+        self._waiting: dict[int, asyncio.Future[Ended]] = {}
+        self._is_stopping = False
+        self._room = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        sock.settimeout(0)
+        self._loop.add_reader(sock, self._on_readable)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the runner takes commands here."""
+        return self._sock.fileno() >= 0 and not self._is_stopping
+
+    def give(self, job: Job, rights: list[int]) -> asyncio.Future[Ended] | None:
+        """Send a job; the answer is to come. None: it was not taken, try again."""
+        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))]
+        try:
+            self._sock.sendmsg([encode_job(job)], passed if rights else [], socket.MSG_NOSIGNAL)
+        except BlockingIOError:
+            return None
+        except ConnectionError:
+            self.end(WENT_AWAY)
+            return None
+        except OSError:  # unix(7): ENOBUFS, ETOOMANYREFS
+            return None
+        answer = self._waiting[job.id] = self._loop.create_future()
+        return answer
+
+    async def wait_room(self) -> None:
+        """Until it may be worth another try: the channel can be written to, or has ended."""
+        if not self.is_open:
+            return
+        self._room.clear()
+        self._loop.add_writer(self._sock, self._room.set)
+        try:
+            await self._room.wait()
+            await asyncio.sleep(RETRY_SECONDS)
+        finally:
+            if self._sock.fileno() >= 0:
+                self._loop.remove_writer(self._sock)
+
+    def forget(self, number: int) -> None:
+        """Nobody waits for this answer any more."""
+        self._waiting.pop(number, None)
+        self._end_if_done()
+
+    def end(self, ended: Ended) -> None:
+        """Close it; whoever waits is told."""
+        if self._sock.fileno() < 0:
+            return
+        self._loop.remove_reader(self._sock)
+        self._loop.remove_writer(self._sock)
+        self._sock.close()
+        self._room.set()
+        for answer in self._waiting.values():
+            if not answer.done():
+                answer.set_result(ended)
+        self._on_end(self)
+
+    def _on_readable(self) -> None:
+        while self._sock.fileno() >= 0:
+            try:
+                message = self._sock.recv(MAX_ANSWER_BYTES)
+            except BlockingIOError:
+                return
+            except ConnectionResetError:
+                continue  # unix(7): told once, ahead of answers that are still queued
+            except OSError:
+                message = b""
+            with contextlib.suppress(MalformedMessage):
+                if message:
+                    self._obey(message)
+                    continue
+            self.end(WENT_AWAY)
+
+    def _obey(self, message: bytes) -> None:
+        if message == STOPPING:
+            self._is_stopping = True
+            self._end_if_done()
+            return
+        number, ended = parse_ended(message)
+        answer = self._waiting.get(number)
+        if answer is not None and not answer.done():
+            answer.set_result(ended)
+
+    def _end_if_done(self) -> None:
+        if self._is_stopping and not self._waiting:
+            self.end(WENT_AWAY)
