@@ -25,18 +25,24 @@ def read_source(path: str | bytes) -> Source:
         return Absent()
     except (OSError, ValueError) as error:
         return Unreadable(getattr(error, "strerror", None) or str(error))
-    with os.fdopen(fd, "rb") as file:
-        status = os.fstat(fd)
-        if stat.S_ISDIR(status.st_mode):
-            return Directory()
-        if not stat.S_ISREG(status.st_mode):
-            return Unreadable("not a regular file")
-        if status.st_size > MAX_FILE_BYTES:
-            return Unreadable(f"larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
-        try:
-            return Text(file.read(MAX_FILE_BYTES + 1))
-        except OSError as error:
-            return Unreadable(error.strerror or os.strerror(errno.EIO))
+    try:
+        return _read(fd)
+    except OSError as error:
+        return Unreadable(error.strerror or os.strerror(errno.EIO))
+    finally:
+        os.close(fd)
+
+
+def _read(fd: int) -> Source:
+    status = os.fstat(fd)
+    if stat.S_ISDIR(status.st_mode):
+        return Directory()
+    if not stat.S_ISREG(status.st_mode):
+        return Unreadable("not a regular file")
+    if status.st_size > MAX_FILE_BYTES:
+        return Unreadable(f"larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
+    with os.fdopen(fd, "rb", closefd=False) as file:
+        return Text(file.read(MAX_FILE_BYTES + 1))
 
 
 def read_sources(config: RulesConfig, *, extensions: bool = True) -> Sources:
@@ -66,20 +72,37 @@ def save_sources(sources: Sources, path: Path) -> None:
 
     Replaces the file in one step; raises OSError.
     """
-    contents = {
+    contents: dict[bytes, Source] = {
         sources.allow_origin.encode(): sources.allow,
         sources.deny_origin.encode(): sources.deny,
+        **sources.host_files,
     }
+    texts = {name: source for name, source in contents.items() if isinstance(source, Text)}
+    label = _label(sources.allow_origin, sources.deny_origin, len(texts))
     new = path.with_name(path.name + ".new")
-    with tarfile.open(new, "w") as archive:
-        for name, source in (contents | dict(sources.host_files)).items():
-            if isinstance(source, Text):
+    with open(new, "wb", opener=_open_private) as file:  # Path.open has no opener
+        with tarfile.open(fileobj=file, mode="w", pax_headers=label) as archive:
+            for name, source in texts.items():
                 entry = tarfile.TarInfo(os.fsdecode(name))
                 entry.size = len(source.data)
                 archive.addfile(entry, io.BytesIO(source.data))
-    with new.open("rb") as file:
+        file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def _open_private(path: str, flags: int) -> int:
+    """What rules say of people is for the gate only."""
+    return os.open(path, flags, 0o600)
+
+
+def _label(allow: str, deny: str, count: int) -> dict[str, str]:
+    """What an archive is the copy of: a file missing in it was absent, and not lost or another."""
+    return {
+        "SOCKETGATE.allow": allow,
+        "SOCKETGATE.deny": deny,
+        "SOCKETGATE.files": str(count),
+    }
 
 
 def load_saved_sources(
@@ -90,10 +113,13 @@ def load_saved_sources(
     Else None.
     """
     try:
-        with tarfile.open(path) as archive:
+        with tarfile.open(path, "r:") as archive:
+            label = archive.pax_headers
             files = {os.fsencode(entry.name): archive.extractfile(entry) for entry in archive}
             texts = {name: Text(file.read()) for name, file in files.items() if file is not None}
     except (OSError, tarfile.TarError):
+        return None
+    if label != _label(str(config.allow), str(config.deny), len(texts)):
         return None
     allow, deny = str(config.allow).encode(), str(config.deny).encode()
     return Sources(
