@@ -9,6 +9,7 @@ again which files matter; that renews whatever watch the change made void.
 
 import asyncio
 import contextlib
+import select
 from collections.abc import Callable, Iterable
 
 from socketgate.pathwalk import walk
@@ -60,6 +61,8 @@ class Watcher:
         self._names: dict[int, dict[str, set[Callable[[], None]]]] = {}
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(self._inotify.fileno(), self._on_readable)
+        self._readiness = select.poll()
+        self._readiness.register(self._inotify.fileno(), select.POLLIN)
 
     def watch(self, on_change: Callable[[], None], paths: Iterable[str]) -> bool:
         """From here on, call `on_change` for these files and no others.
@@ -72,6 +75,11 @@ class Watcher:
         added = wanted - self._wanted.get(on_change, frozenset())
         self._wanted[on_change] = wanted
         return self._renew() or bool(added)
+
+    def look(self) -> None:
+        """Call back now for all that has happened so far; the loop would, but in its own order."""
+        if self._readiness.poll(0):
+            self._on_readable()
 
     def close(self) -> None:
         """Watch nothing any more."""
