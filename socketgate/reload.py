@@ -133,7 +133,10 @@ class RulesInForce:
         if self._last_good is None:
             return None
         sources = load_saved_sources(self._last_good, self._config)
-        return (sources, build_table(sources)) if sources is not None else None
+        if sources is None:
+            return None
+        table = build_table(sources)
+        return None if errors_of(table) else (sources, table)
 
     def _put_in_force(self, sources: Sources) -> bool:
         table = build_table(sources)
@@ -150,6 +153,7 @@ class RulesInForce:
         self.generation += 1
         self.loaded_at = time.time()
         self.last_error = ""
+        self._awaits_newline_until = 0.0
         self._on_change()
         self._keep(sources)
         return True

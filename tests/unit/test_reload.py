@@ -1,0 +1,414 @@
+# SPDX-License-Identifier: MIT
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from socketgate.config import OnError, RulesConfig
+from socketgate.errors import RuleError
+from socketgate.reload import HALF_WRITTEN_SECONDS, LAST_GOOD, RulesInForce
+from socketgate.rules.decide import decide
+from socketgate.rules.request import Access
+from socketgate.rules.source import Text
+from socketgate.rules.verdict import Verdict
+from tests.support.build import request
+from tests.support.waiting import Calls, let_the_loop_turn, play
+
+BROKEN = "sshd 192.0.2.7\n"
+
+
+class Stage:
+    """The two files, their rules in force, and what was told of them."""
+
+    def __init__(
+        self, folder: Path, on_error: OnError = OnError.KEEP, *, keeps: bool = False
+    ) -> None:
+        self.allow, self.deny = folder / "hosts.allow", folder / "hosts.deny"
+        self.changes, self.settled = Calls(), Calls()
+        self.rules = RulesInForce(
+            RulesConfig(allow=self.allow, deny=self.deny, on_error=on_error),
+            folder if keeps else None,
+            on_change=self.changes,
+            on_settled=self.settled,
+        )
+
+    def access(self, client: str = "192.0.2.7") -> Access:
+        """What is in force says of a client."""
+        verdict = decide(self.rules.table, request(client))
+        assert isinstance(verdict, Verdict)
+        return verdict.access
+
+
+def staged(
+    folder: Path,
+    scene: Callable[[Stage], Awaitable[None]],
+    on_error: OnError = OnError.KEEP,
+    *,
+    keeps: bool = False,
+) -> None:
+    async def with_rules() -> None:
+        stage = Stage(folder, on_error, keeps=keeps)
+        try:
+            await scene(stage)
+        finally:
+            await stage.rules.close()
+
+    play(with_rules())
+
+
+def kept_and_broken(folder: Path) -> None:
+    """A first start has kept good rules, then the file was broken."""
+
+    async def scene(_stage: Stage) -> None:
+        await let_the_loop_turn()
+
+    (folder / "hosts.deny").write_text("ALL: 192.0.2.7\n")
+    staged(folder, scene, keeps=True)
+    (folder / "hosts.deny").write_text(BROKEN)
+
+
+def test_the_first_rules_are_generation_one(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        assert (stage.rules.generation, stage.access(), stage.changes.count) == (
+            1,
+            Access.DENY,
+            0,
+        )
+
+    (tmp_path / "hosts.deny").write_text("ALL: ALL\n")
+    staged(tmp_path, scene)
+
+
+def test_changed_files_are_in_force_after_a_reload(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: 192.0.2.7\n")
+        assert stage.rules.reload()
+        assert (stage.rules.generation, stage.access(), stage.changes.count) == (
+            2,
+            Access.DENY,
+            1,
+        )
+
+    staged(tmp_path, scene)
+
+
+def test_the_same_files_are_the_same_rules(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: ALL\n")
+        before = stage.rules.table
+        assert not stage.rules.reload()
+        assert (stage.rules.generation, stage.changes.count) == (1, 0)
+        assert stage.rules.table is before
+
+    (tmp_path / "hosts.deny").write_text("ALL: ALL\n")
+    staged(tmp_path, scene)
+
+
+def test_every_reload_settles_whatever_it_found(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        for text in ("", "ALL: ALL\n", BROKEN):
+            stage.deny.write_text(text)
+            stage.rules.reload()
+        assert stage.settled.count == 3
+
+    staged(tmp_path, scene)
+
+
+def test_a_bad_file_leaves_the_old_rules_in_force(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text(BROKEN)
+        assert not stage.rules.reload()
+        assert (stage.rules.generation, stage.access()) == (1, Access.DENY)
+
+    (tmp_path / "hosts.deny").write_text("ALL: 192.0.2.7\n")
+    staged(tmp_path, scene)
+
+
+def test_a_bad_file_says_where_it_is_wrong(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text(f"# deny\n{BROKEN}")
+        stage.rules.reload()
+        assert stage.rules.last_error.startswith(f"{tmp_path}/hosts.deny:2:")
+
+    staged(tmp_path, scene)
+
+
+def test_of_several_errors_the_first_is_told_and_the_others_counted(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text(BROKEN * 3)
+        stage.rules.reload()
+        assert stage.rules.last_error.endswith("(and 2 more errors: see 'socketgate check')")
+
+    staged(tmp_path, scene)
+
+
+def test_the_same_error_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text(BROKEN)
+        for _ in range(3):
+            stage.rules.reload()
+
+    staged(tmp_path, scene)
+    (record,) = caplog.records
+    assert (record.levelno, record.getMessage().endswith("; keeping the previous rules")) == (
+        logging.ERROR,
+        True,
+    )
+
+
+def test_a_mended_file_is_in_force_and_its_error_forgotten(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        for text in (BROKEN, "ALL: 192.0.2.7\n"):
+            stage.deny.write_text(text)
+            stage.rules.reload()
+        assert (stage.access(), stage.rules.last_error) == (Access.DENY, "")
+
+    staged(tmp_path, scene)
+
+
+def test_an_error_taken_back_is_forgotten_though_the_rules_are_the_same(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        for text in (BROKEN, ""):
+            stage.deny.write_text(text)
+            stage.rules.reload()
+        assert (stage.rules.generation, stage.rules.last_error) == (1, "")
+
+    (tmp_path / "hosts.deny").write_text("")
+    staged(tmp_path, scene)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(lambda path: path.symlink_to(path.name), id="link-to-itself"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), id="device"),
+    ],
+)
+def test_a_file_that_can_t_be_read_leaves_the_old_rules_in_force(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.unlink()
+        make(stage.deny)
+        assert not stage.rules.reload()
+        assert stage.access() is Access.DENY
+
+    (tmp_path / "hosts.deny").write_text("ALL: 192.0.2.7\n")
+    staged(tmp_path, scene)
+
+
+def test_a_change_is_in_force_soon_without_anybody_asking_again(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: ALL\n")
+        stage.rules.files_changed()
+        await stage.changes.wait(1)
+
+    staged(tmp_path, scene)
+
+
+def test_while_files_change_the_rules_are_settling(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        states = [stage.rules.is_settling]
+        stage.rules.files_changed()
+        states.append(stage.rules.is_settling)
+        await stage.settled.wait(1)
+        states.append(stage.rules.is_settling)
+        assert states == [False, True, False]
+
+    staged(tmp_path, scene)
+
+
+def test_many_changes_in_a_row_are_one_reload(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        for _ in range(100):
+            stage.rules.files_changed()
+        await stage.settled.wait(1)
+        await let_the_loop_turn()
+        assert stage.settled.count == 1
+
+    staged(tmp_path, scene)
+
+
+def test_changes_without_end_put_a_reload_off_for_a_bounded_time(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        while not stage.settled.count:  # the play's own time limit bounds it
+            stage.rules.files_changed()
+            await let_the_loop_turn()
+
+    staged(tmp_path, scene)
+
+
+def test_a_half_written_last_line_is_waited_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: 192.0.2.7")
+        stage.rules.reload()
+        assert stage.access() is Access.ALLOW
+        stage.deny.write_text("ALL: 192.0.2.77\n")
+        stage.rules.reload()
+        assert [stage.access(), stage.access("192.0.2.77")] == [Access.ALLOW, Access.DENY]
+
+    staged(tmp_path, scene)
+    assert caplog.records == []
+
+
+def test_a_line_that_stays_without_its_newline_is_an_error_in_the_end(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: 192.0.2.7")
+        stage.rules.reload()
+        await stage.settled.wait(2)
+        assert f"{tmp_path}/hosts.deny:1:" in stage.rules.last_error
+
+    staged(tmp_path, scene)
+
+
+def test_a_half_written_line_is_waited_for_the_second_time_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: 192.0.2.7")
+        stage.rules.reload()
+        loop_time = stage.rules._loop.time
+        end = loop_time() + HALF_WRITTEN_SECONDS
+        stage.deny.write_text("ALL: 192.0.2.7\n")
+        stage.rules.reload()
+        stage.rules._loop.call_at(end, stage.settled)
+        await stage.settled.wait(stage.settled.count + 1)
+        stage.deny.write_text("ALL: 192.0.2.7\nALL: 192.0.2.8")
+        stage.rules.reload()
+
+    staged(tmp_path, scene)
+    assert caplog.records == []
+
+
+def test_another_error_beside_a_missing_newline_is_not_waited_for(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text(f"{BROKEN}ALL: 192.0.2.7")
+        stage.rules.reload()
+        assert stage.rules.last_error
+
+    staged(tmp_path, scene)
+
+
+def test_every_file_the_rules_come_from_is_to_be_watched(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        assert stage.rules.paths == {
+            str(stage.allow),
+            str(stage.deny),
+            f"{tmp_path}/friends",
+            f"{tmp_path}/none",
+        }
+
+    (tmp_path / "friends").write_text(f"{tmp_path}/none\n")
+    (tmp_path / "hosts.allow").write_text(f"sshd: {tmp_path}/friends\n")
+    staged(tmp_path, scene, OnError.LIBWRAP)
+
+
+def test_files_named_by_rules_that_are_not_in_force_are_watched_too(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.allow.write_text(f"{BROKEN}sshd: {tmp_path}/friends\n")
+        stage.rules.reload()
+        assert f"{tmp_path}/friends" in stage.rules.paths
+
+    staged(tmp_path, scene)
+
+
+def test_a_changed_host_file_is_in_force_after_a_reload(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        (tmp_path / "foes").write_text("192.0.2.7\n")
+        assert stage.rules.reload()
+        assert stage.access() is Access.DENY
+
+    (tmp_path / "foes").write_text("192.0.2.9\n")
+    (tmp_path / "hosts.deny").write_text(f"ALL: {tmp_path}/foes\n")
+    staged(tmp_path, scene)
+
+
+def test_like_libwrap_a_bad_line_is_passed_over_and_the_others_hold(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text(f"{BROKEN}ALL: 192.0.2.9\n")
+        assert stage.rules.reload()
+        assert stage.access("192.0.2.9") is Access.DENY
+
+    staged(tmp_path, scene, OnError.LIBWRAP)
+
+
+def test_a_start_with_a_bad_file_and_no_kept_copy_fails(tmp_path: Path) -> None:
+    async def scene(_stage: Stage) -> None:
+        return
+
+    (tmp_path / "hosts.deny").write_text(BROKEN)
+    with pytest.raises(RuleError, match=f"^{tmp_path}/hosts.deny:1:"):
+        staged(tmp_path, scene, keeps=True)
+
+
+def test_a_start_with_a_bad_file_decides_by_the_kept_copy(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        assert (stage.access(), stage.rules.sources.deny) == (
+            Access.DENY,
+            Text(b"ALL: 192.0.2.7\n"),
+        )
+
+    kept_and_broken(tmp_path)
+    staged(tmp_path, scene, keeps=True)
+
+
+def test_a_start_by_the_kept_copy_says_so_loudly(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(stage: Stage) -> None:
+        assert stage.rules.last_error.startswith(f"{tmp_path}/hosts.deny:1:")
+
+    kept_and_broken(tmp_path)
+    staged(tmp_path, scene, keeps=True)
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert f"deciding by the last good rules, kept in {tmp_path}" in record.getMessage()
+
+
+def test_started_by_the_kept_copy_a_mended_file_is_in_force_again(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: 192.0.2.9\n")
+        assert stage.rules.reload()
+        assert (stage.access("192.0.2.9"), stage.rules.last_error) == (Access.DENY, "")
+
+    kept_and_broken(tmp_path)
+    staged(tmp_path, scene, keeps=True)
+
+
+def test_a_start_by_the_kept_copy_does_not_replace_it(tmp_path: Path) -> None:
+    async def scene(_stage: Stage) -> None:
+        return
+
+    kept_and_broken(tmp_path)
+    before = (tmp_path / LAST_GOOD).read_bytes()
+    staged(tmp_path, scene, keeps=True)
+    assert (tmp_path / LAST_GOOD).read_bytes() == before
+
+
+def test_a_kept_copy_that_has_errors_itself_is_not_believed(tmp_path: Path) -> None:
+    async def scene(_stage: Stage) -> None:
+        await let_the_loop_turn()
+
+    (tmp_path / "hosts.deny").write_text(BROKEN)
+    staged(tmp_path, scene, OnError.LIBWRAP, keeps=True)  # libwrap's way keeps it as it is
+    with pytest.raises(RuleError):
+        staged(tmp_path, scene, keeps=True)
+
+
+def test_rules_of_which_no_copy_can_be_kept_are_in_force_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        rules = RulesInForce(
+            RulesConfig(allow=tmp_path / "a", deny=tmp_path / "d"),
+            tmp_path / "none",
+            on_change=Calls(),
+            on_settled=Calls(),
+        )
+        await rules.close()
+
+    play(scene())
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
