@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""What stands in the file of bans: a header, then a line for each ban and each end of one. Pure.
+
+socketgate-bans 1 ID BASE EARLIER-ID EARLIER-SIZE
++  NET  DAEMON  MADE  UNTIL  ORIGIN  REASON        a ban, fields separated by tabs
+-  NET  DAEMON                                     its end
+"""
+
+from dataclasses import dataclass, field
+
+from socketgate.bans import NEVER, Ban, Event, Unban, parse_net
+
+_MAGIC = "socketgate-bans"
+MAX_HEADER_BYTES = 128
+
+
+class StoreDamaged(Exception):
+    """The file's beginning is not that of a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A store's first line."""
+
+    id: str
+    base: int = 0
+    earlier_id: str = "-"
+    earlier_size: int = 0
+
+    def encode(self) -> bytes:
+        """With its newline; BASE has a fixed width: it counts this line as well."""
+        line = f"{_MAGIC} 1 {self.id} {self.base:010d} {self.earlier_id} {self.earlier_size}\n"
+        return line.encode()
+
+
+@dataclass(slots=True)
+class Reading:
+    """What a stretch of a store says; the numbers of the lines in it that say nothing."""
+
+    events: list[Event] = field(default_factory=list)
+    bad_lines: list[int] = field(default_factory=list)
+
+
+def parse_header(data: bytes) -> Header:
+    """Raises StoreDamaged."""
+    words = data.partition(b"\n")[0].decode("ascii", "replace").split(" ")
+    if len(words) != 6 or words[:2] != [_MAGIC, "1"] or b"\n" not in data:
+        raise StoreDamaged
+    try:
+        return Header(words[2], int(words[3]), words[4], int(words[5]))
+    except ValueError:
+        raise StoreDamaged from None
+
+
+def encode_event(event: Event) -> bytes:
+    """A line of the log."""
+    words = ["-", str(event.net), event.daemon]
+    if isinstance(event, Ban):
+        until = "never" if event.until == NEVER else str(event.until)
+        words[0] = "+"
+        words += [str(event.made), until, event.origin or "-", event.reason]
+    return ("\t".join(words) + "\n").encode("utf-8", "replace")
+
+
+def parse_event(line: str) -> Event:
+    """Raises ValueError for anything that `encode_event` would not write."""
+    words = line.split("\t")
+    if len(words) == 3 and words[0] == "-":
+        return Unban(parse_net(words[1]), words[2])
+    if len(words) != 7 or words[0] != "+" or not words[2]:
+        raise ValueError(line)
+    _, net, daemon, made, until, origin, reason = words
+    return Ban(
+        net=parse_net(net),
+        daemon=daemon,
+        made=int(made),
+        until=NEVER if until == "never" else int(until),
+        origin="" if origin == "-" else origin,
+        reason=reason,
+    )
+
+
+def parse_lines(data: bytes, first_line: int = 1) -> Reading:
+    """Every line that can be read counts, whatever stands between them."""
+    reading = Reading()
+    for number, line in enumerate(data.decode("utf-8", "replace").split("\n")[:-1], first_line):
+        try:
+            reading.events.append(parse_event(line))
+        except ValueError:
+            reading.bad_lines.append(number)
+    return reading
+
+
+def read_log(data: bytes) -> tuple[Reading, bool]:
+    """A whole file, and whether anything in it is damaged."""
+    try:
+        parse_header(data)
+    except StoreDamaged:
+        return parse_lines(data + b"\n"), True
+    body = data[data.index(b"\n") + 1 :]
+    reading = parse_lines(body, 2)
+    return reading, bool(reading.bad_lines) or not data.endswith(b"\n")

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""The file all gates take their bans from: a log that is only appended to, and renewed when long.
+
+Writers hold flock(2) on a file beside it; a reader needs no lock: a line counts once its newline is
+there. A gate keeps the file open and reads on from where it was; when the log was renewed, the
+header says of which file, up to which size, the bans up to BASE are the essence, so that who had
+read so far need not read 100,000 bans again. docs/bans.md has the whole story.
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from socketgate.banlog import (
+    MAX_HEADER_BYTES,
+    Header,
+    StoreDamaged,
+    encode_event,
+    parse_header,
+    parse_lines,
+    read_log,
+)
+from socketgate.bans import Ban, Bans, Event
+
+DEFAULT_STORE = Path("/var/lib/socketgate/+bans/bans")
+
+#: The log is renewed when it is this much longer than twice what it was when new, in bytes.
+SLACK_BYTES = 256 * 1024
+
+#: Enough for 100,000 bans ten times over; a longer file is not of our making.
+MAX_BYTES = 256 * 1024 * 1024
+
+REMEDY = "'socketgate bans' keeps the file aside and writes a new one"
+_OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+class Store:
+    """The file for those who change it. Every method raises OSError."""
+
+    def __init__(self, path: Path = DEFAULT_STORE) -> None:
+        self.path = path
+        #: What was found wrong with the file and done about it, for whoever is in charge.
+        self.troubles: list[str] = []
+
+    def append(self, events: Sequence[Event], now: float) -> None:
+        """In force for every gate as soon as this returns, or a moment later."""
+        with self._locked():
+            fd = self._open_for_appending(now)
+            try:
+                _write_all(fd, b"".join(map(encode_event, events)))
+                size = os.fstat(fd).st_size
+                base = parse_header(os.pread(fd, MAX_HEADER_BYTES, 0)).base
+            finally:
+                os.close(fd)
+            if size > 2 * base + SLACK_BYTES:
+                self._renew(now)
+
+    def bans(self, now: float) -> list[Ban]:
+        """Those that have not run out. A damaged file is kept aside if we may."""
+        bans, is_damaged = self._read(now)
+        if is_damaged:
+            with contextlib.suppress(OSError), self._locked():
+                self._renew(now)
+        return [ban for ban in bans if ban.until > now]
+
+    def _read(self, now: float) -> tuple[Bans, bool]:
+        bans = Bans()
+        try:
+            data = _read_file(self.path)
+        except FileNotFoundError:
+            return bans, False
+        reading, is_damaged = read_log(data)
+        for event in reading.events:
+            bans.apply(event)
+        bans.expire(now)
+        return bans, is_damaged
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_CREAT | _OPEN, 0o664)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _open_for_appending(self, now: float) -> int:
+        """The file, whole and ending in a newline."""
+        try:
+            fd = os.open(self.path, os.O_RDWR | os.O_APPEND | _OPEN)
+        except FileNotFoundError:
+            self._replace(Header(_new_id()), b"")
+            return os.open(self.path, os.O_RDWR | os.O_APPEND | _OPEN)
+        if not _is_whole(fd):
+            os.close(fd)
+            self._renew(now)
+            fd = os.open(self.path, os.O_RDWR | os.O_APPEND | _OPEN)
+        return fd
+
+    def _renew(self, now: float) -> None:
+        """Write what still counts into a new file; a damaged one is kept under another name."""
+        bans, is_damaged = self._read(now)
+        data = _read_file(self.path)
+        if is_damaged:
+            aside = self._keep_aside(data, now)
+            self.troubles.append(
+                f"{self.path} was damaged: {bans.count} bans could be read and count; the file as "
+                f"it was is kept as {aside}"
+            )
+        try:
+            earlier = (parse_header(data).id, len(data)) if not is_damaged else ("-", 0)
+        except StoreDamaged:
+            earlier = ("-", 0)
+        body = b"".join(encode_event(ban) for ban in bans)
+        self._replace(Header(_new_id(), 0, *earlier), body)
+
+    def _replace(self, header: Header, body: bytes) -> None:
+        base = len(header.encode()) + len(body)
+        header = Header(header.id, base, header.earlier_id, header.earlier_size)
+        new = self.path.with_name(self.path.name + ".new")
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OPEN, 0o664)
+        try:
+            os.fchmod(fd, 0o664)  # whatever the umask of who was the first to ban
+            _write_all(fd, header.encode() + body)
+            os.fdatasync(fd)
+        finally:
+            os.close(fd)
+        new.replace(self.path)
+
+    def _keep_aside(self, data: bytes, now: float) -> Path:
+        aside = self.path.with_name(f"{self.path.name}.damaged-{int(now)}")
+        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OPEN, 0o664)
+        try:
+            _write_all(fd, data)
+        finally:
+            os.close(fd)
+        return aside
+
+
+class StoreReader:
+    """A gate's view of the store: keeps `bans` as the file says they are."""
+
+    def __init__(self, path: Path, bans: Bans) -> None:
+        self.path = path
+        self._bans = bans
+        self._fd = -1
+        self._id = ""
+        self._offset = 0
+        self._line = 1
+
+    def refresh(self) -> list[str]:
+        """Read what is new. The answer: what is wrong with the file, for the journal."""
+        try:
+            troubles = self._read_on()
+            if not self._is_current():
+                troubles += self._change_over()
+        except OSError as error:
+            return [f"{self.path}: bans can't be read: {error.strerror}"]
+        return troubles
+
+    def close(self) -> None:
+        """Let go of the file; the bans stay as they are."""
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def _is_current(self) -> bool:
+        """Whether the path still leads to the file we have open, and it has not shrunk."""
+        try:
+            there = self.path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return self._fd < 0
+        if self._fd < 0:
+            return False
+        ours = os.fstat(self._fd)
+        return (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino) and (
+            ours.st_size >= self._offset
+        )
+
+    def _change_over(self) -> list[str]:
+        """Another file is there, or none."""
+        earlier = (self._id, self._offset)
+        self.close()
+        self._id, self._offset, self._line = "", 0, 1
+        try:
+            self._fd = os.open(self.path, os.O_RDONLY | _OPEN)
+            _check_regular(self._fd)
+            header = parse_header(os.pread(self._fd, MAX_HEADER_BYTES, 0))
+        except FileNotFoundError:
+            self._bans.clear()
+            return []
+        except StoreDamaged:
+            self._bans.clear()
+            return [f"{self.path}: its first line is damaged: {REMEDY}", *self._read_on()]
+        self._id = header.id
+        if earlier == (header.earlier_id, header.earlier_size):
+            self._offset = header.base
+            return self._read_on()
+        self._bans.clear()
+        self._offset = len(os.pread(self._fd, MAX_HEADER_BYTES, 0).partition(b"\n")[0]) + 1
+        return self._read_on()
+
+    def _read_on(self) -> list[str]:
+        """Take in every complete line after those taken in already."""
+        if self._fd < 0:
+            return []
+        data = _pread_all(self._fd, self._offset)
+        data = data[: data.rfind(b"\n") + 1]
+        reading = parse_lines(data, self._line)
+        self._offset += len(data)
+        for event in reading.events:
+            self._bans.apply(event)
+        if reading.bad_lines and self._id:
+            return [
+                f"{self.path}: {len(reading.bad_lines)} lines are damaged and don't count: "
+                + REMEDY
+            ]
+        return []
+
+
+def _is_whole(fd: int) -> bool:
+    """What can be told at once: a right beginning, and no half line at the end."""
+    _check_regular(fd)
+    try:
+        parse_header(os.pread(fd, MAX_HEADER_BYTES, 0))
+    except StoreDamaged:
+        return False
+    return os.pread(fd, 1, os.fstat(fd).st_size - 1) == b"\n"
+
+
+def _check_regular(fd: int) -> None:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if status.st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+
+
+def _read_file(path: Path) -> bytes:
+    fd = os.open(path, os.O_RDONLY | _OPEN)
+    try:
+        _check_regular(fd)
+        return _pread_all(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def _pread_all(fd: int, offset: int) -> bytes:
+    parts = []
+    while part := os.pread(fd, 1 << 20, offset):
+        parts.append(part)
+        offset += len(part)
+    return b"".join(parts)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    """One write(2) for all but the largest, so that a reader sees all of it or nothing."""
+    while data:
+        data = data[os.write(fd, data) :]
+
+
+def _new_id() -> str:
+    return f"{int(time.time()):x}-{os.urandom(6).hex()}"
