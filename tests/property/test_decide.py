@@ -24,7 +24,8 @@ from tests.support.rulegen import Generator, RuleSet
 PIECES = st.sampled_from(
     (
         b"sshd", b"ALL", b": ", b":", b" EXCEPT ", b",", b"\n", b"\\\n", b"10.1.2.3", b"10.",
-        b"[::1]", b"[", b"]", b"/24", b"/", b"@", b".org", b"*", b"?", b"allow", b"deny", b"spawn x %h", b"%",
+        b"[::1]", b"[", b"]", b"/24", b"/", b"@", b".org", b"*", b"?", b"allow", b"deny",
+        b"spawn x %h", b"%",
         b"aclexec y", b"severity mail.info", b"#", b"\0", b"dns:a.example.org",
         b"/etc/list", b"\\:",
     )

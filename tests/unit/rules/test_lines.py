@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+import pytest
+
+from socketgate.rules.lines import MAX_LINE_BYTES, LineReader, Spot
+
+LONGEST = b"x" * (MAX_LINE_BYTES - 1) + b"\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "lines"),
+    [
+        (b"", []),
+        (b"a\nb\n", [(b"a\n", 1), (b"b\n", 2)]),
+        (b"a\\\nb\n", [(b"ab\n", 2)]),
+        (b"a\\\\\nb\n", [(b"a\\b\n", 2)]),
+        (b"a\\\r\nb\n", [(b"a\\\r\n", 1), (b"b\n", 2)]),
+        (b"\\\n\\\n\n", [(b"\n", 3)]),
+        (b"a\nb", [(b"a\n", 1), (b"b", 1)]),
+        (b"a\\\n", [(b"a", 1)]),
+        (b"\\\n", []),
+        (b"a\0b\nc\n", [(b"ac\n", 1)]),
+        (b"a\0b\n", [(b"a", 0)]),
+        (b"\0b\n", []),
+        (LONGEST + b"a\n", [(LONGEST, 1), (b"a\n", 2)]),
+        (b"x" + LONGEST, [(b"x" + LONGEST[:-1], 0), (b"\n", 1)]),
+        (b"a" * 2045 + b"\\\n\n", [(b"a" * 2045 + b"\n", 2)]),
+        (b"a" * 2046 + b"\\\n", [(b"a" * 2046 + b"\\", 0), (b"\n", 1)]),
+    ],
+)
+def test_lines_are_read_as_by_xgets(data: bytes, lines: list[tuple[bytes, int]]) -> None:
+    assert [(line.text, line.number) for line in LineReader(data)] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "facts"),
+    [
+        (b"# x\n", (True, False, True)),
+        (b" \t\r\n", (False, True, True)),
+        (b"\f\n", (False, False, True)),
+        (b"x", (False, False, False)),
+    ],
+)
+def test_a_line_knows_what_it_is(text: bytes, facts: tuple[bool, bool, bool]) -> None:
+    [line] = LineReader(text)
+    assert (line.is_comment, line.is_blank, line.is_complete) == facts
+
+
+@pytest.mark.parametrize(
+    ("offset", "spot"),
+    [
+        (0, Spot(2, 1, b"ab\\")),
+        (1, Spot(2, 2, b"ab\\")),
+        (2, Spot(4, 1, b"cd")),
+        (4, Spot(4, 3, b"cd")),
+    ],
+)
+def test_a_place_in_a_joined_line_is_found_in_the_file(offset: int, spot: Spot) -> None:
+    line = list(LineReader(b"#\nab\\\n\\\ncd\n"))[1]
+    assert line.spot(offset) == spot
+
+
+def test_of_a_very_long_line_only_what_is_near_is_kept() -> None:
+    [line] = LineReader(b"\0" * (3 * MAX_LINE_BYTES) + b"x")
+    assert len(line.spot(0).source) <= 2 * MAX_LINE_BYTES
