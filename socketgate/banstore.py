@@ -27,8 +27,6 @@ from socketgate.banlog import (
 )
 from socketgate.bans import Ban, Bans, Event
 
-DEFAULT_STORE = Path("/var/lib/socketgate/+bans/bans")
-
 #: The log is renewed when it is this much longer than twice what it was when new, in bytes.
 SLACK_BYTES = 256 * 1024
 
@@ -42,7 +40,7 @@ _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 class Store:
     """The file for those who change it. Every method raises OSError."""
 
-    def __init__(self, path: Path = DEFAULT_STORE) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
         #: What was found wrong with the file and done about it, for whoever is in charge.
         self.troubles: list[str] = []

@@ -5,6 +5,8 @@
     [daemon.NAME]                            who gets the connections of the socket of that name
     [limits]                                 how much of anything a stranger can take up
     [lookups]                                how long lookups may take, and how many there may be
+    [bans]                                   where bans are kept, and whom none concerns
+    [control]                                who may look at a running gate, and who may change it
     [commands]                               who runs rules' commands, and how long they may take
 
 The files are merged in the order of their names after the main file; a key said twice is an error,
@@ -20,6 +22,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
+from socketgate.bans import Net, parse_net
 from socketgate.errors import ConfigError
 from socketgate.lookup_values import LookupLimits
 
@@ -89,6 +92,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BansConfig:
+    """Where bans are kept, and whom none concerns (docs/bans.md)."""
+
+    store: Path = Path("/var/lib/socketgate/+bans/bans")
+    never_ban: tuple[Net, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlConfig:
+    """The groups that may use the control socket; root and the gate's user always may."""
+
+    admin_groups: tuple[str, ...] = ("socketgate-admin",)
+    viewer_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, checked."""
 
@@ -97,6 +116,8 @@ class Config:
     commands: CommandsConfig = CommandsConfig()
     daemons: Mapping[str, DaemonConfig] = field(default_factory=dict)
     limits: Limits = Limits()
+    bans: BansConfig = BansConfig()
+    control: ControlConfig = ControlConfig()
 
     def daemon(self, name: str) -> DaemonConfig:
         """The settings of a daemon; one that no file mentions has the defaults."""
@@ -161,6 +182,8 @@ def parse_config(texts: list[tuple[Path, str]]) -> Config:
         commands=CommandsConfig(**_section(seen, "commands")),  # type: ignore[arg-type]  # as above
         limits=Limits(**_section(seen, "limits")),  # type: ignore[arg-type]  # _READERS made the types
         lookups=LookupLimits(**_section(seen, "lookups")),  # type: ignore[arg-type]  # as above
+        bans=BansConfig(**_section(seen, "bans")),  # type: ignore[arg-type]  # as above
+        control=ControlConfig(**_section(seen, "control")),  # type: ignore[arg-type]  # as above
         daemons={name: _daemon(name, values) for name, values in daemons.items()},
     )
 
@@ -281,6 +304,21 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _groups(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+        raise ValueError('a list of group names, such as ["adm"]')
+    return tuple(value)
+
+
+def _nets(value: object) -> tuple[Net, ...]:
+    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+        raise ValueError('a list of addresses and networks, such as ["192.0.2.0/24"]')
+    try:
+        return tuple(map(parse_net, value))
+    except ValueError as error:
+        raise ValueError(f"addresses and networks: {error}") from error
+
+
 def _number(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 1_000_000:
         raise ValueError("a whole number from 1 to 1000000")
@@ -304,4 +342,6 @@ _READERS: dict[str, dict[str, Callable[[object], object]]] = {
     "commands": {"socket": _path, "seconds": _number, "twist-seconds": _number},
     "limits": {limit.name.replace("_", "-"): _number for limit in fields(Limits)},
     "lookups": {limit.name.replace("_", "-"): _number for limit in fields(LookupLimits)},
+    "bans": {"store": _path, "never-ban": _nets},
+    "control": {"admin-groups": _groups, "viewer-groups": _groups},
 }
