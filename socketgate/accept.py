@@ -53,7 +53,7 @@ class Connection:
     """An accepted socket and what has become known of it. Owns the descriptor until `close`."""
 
     __slots__ = (
-        "accepted_ns", "fd", "generation", "id", "listener", "lookup_notes", "peer", "refused_by",
+        "accepted_ns", "ban", "fd", "generation", "id", "listener", "lookup_notes", "peer", "refused_by",
         "request", "server", "text", "until_ns", "verdict",
     )  # fmt: skip
 
@@ -71,6 +71,8 @@ class Connection:
         self.verdict: Verdict | None = None
         self.request: Request | None = None
         self.generation = 0
+        #: The banned net that refused it, if one did.
+        self.ban = ""
         #: What went wrong with its lookups.
         self.lookup_notes: tuple[str, ...] = ()
         #: For the handoff: the protocol's text, the deadline, the backends that refused it.

@@ -73,6 +73,9 @@ KINDS = {
     Outcome.ERROR: Kind("refused connect from", ": internal error", LEVELS["err"], "107"),
 }
 
+#: The same for one that was refused by a ban: filters that would ban it again leave it alone.
+BANNED_DIGITS = "10d"
+
 #: Outcomes a stranger can cause as often as he likes.
 SUMMED_UP = frozenset({Outcome.REFUSED, Outcome.OVER_LIMIT, Outcome.CLIENT_GONE, Outcome.ERROR})
 
@@ -157,6 +160,9 @@ class Audit:
             fields["SOCKETGATE_CLIENT_PORT"] = int(connection.peer[1])
             fields["SOCKETGATE_SERVER_ADDR"] = unmapped(connection.server.address)
             fields["SOCKETGATE_SERVER_PORT"] = connection.server.port
+        if connection.ban:
+            fields["MESSAGE_ID"] = MESSAGE_ID + BANNED_DIGITS
+            fields["SOCKETGATE_BAN"] = connection.ban
         if verdict is not None and verdict.place is not None:
             fields["SOCKETGATE_RULE_FILE"] = verdict.place.origin
             fields["SOCKETGATE_RULE_LINE"] = verdict.place.line

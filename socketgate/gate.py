@@ -14,6 +14,7 @@ line, and whatever goes wrong on the way costs that one connection, which is den
 import asyncio
 import itertools
 import logging
+import time
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,7 @@ from socketgate.act import (
 )
 from socketgate.activation import Listener
 from socketgate.audit import Audit, Outcome, client_text
+from socketgate.bans import Bans
 from socketgate.banner import BannerFiles, Farewells
 from socketgate.channel import MAX_TEXT_BYTES
 from socketgate.config import Limits
@@ -60,6 +62,7 @@ class Stations:
     look_up: LookUp
     deciding: Shares
     limits: Limits
+    bans: Bans = field(default_factory=Bans)
     run_command: RunCommand = run_nothing
     banners: BannerFiles = field(default_factory=BannerFiles)
 
@@ -193,6 +196,8 @@ class Gate:
             except OSError:
                 self._end(connection, Outcome.CLIENT_GONE)
                 return
+            if self._stations.bans.count and self._refuse_banned(connection):
+                return
             verdict = self._policy.verdict(ip_text(connection.peer)) if self._is_ip else None
             if verdict is None:
                 self._decide(connection)
@@ -200,6 +205,18 @@ class Gate:
                 self._settle(connection, verdict)
         except Exception:  # noqa: BLE001  # the last line of the synchronous way: deny, and go on
             self._fail(connection)
+
+    def _refuse_banned(self, connection: Connection) -> bool:
+        """Whether a ban concerns the client; then this was its end."""
+        if not self._is_ip:
+            return False
+        ban = self._stations.bans.find(str(connection.peer[0]), self.listener.name, time.time())
+        if ban is None:
+            return False
+        connection.ban = ban.net.name
+        connection.verdict = Verdict(Access.DENY)
+        self._end(connection, Outcome.REFUSED)
+        return True
 
     def _decide(self, connection: Connection) -> None:
         """By what is known already if that is enough; else in a task, which may wait."""

@@ -93,7 +93,7 @@ def test_every_limit_can_be_set(name: str) -> None:
         pytest.param("[rule]\n", "1: rule is unknown: did you mean 'rules'?", id="section"),
         pytest.param(
             "\n[xyzzy]\n",
-            "2: xyzzy is unknown: valid are commands, daemon, limits, lookups, rules",
+            "2: xyzzy is unknown: valid are bans, commands, control, daemon, limits, lookups, rules",
             id="far-section",
         ),
         pytest.param(
