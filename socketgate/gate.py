@@ -30,8 +30,8 @@ from socketgate.act import (
 )
 from socketgate.activation import Listener
 from socketgate.audit import Audit, Outcome, client_text
-from socketgate.bans import Bans
 from socketgate.banner import BannerFiles, Farewells
+from socketgate.bans import Bans
 from socketgate.channel import MAX_TEXT_BYTES
 from socketgate.config import Limits
 from socketgate.handoff import OVERHEAD_BYTES, Handoff, describe
