@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""The bans in force in a gate: what the store says, from a moment after it was written on."""
+
+import asyncio
+import logging
+import time
+
+from socketgate.bans import Bans
+from socketgate.banstore import StoreReader
+from socketgate.config import BansConfig
+from socketgate.watch import Watcher
+
+log = logging.getLogger(__name__)
+
+#: Between two looks for bans that have run out: they don't count meanwhile, they only take up room.
+EXPIRE_SECONDS = 60.0
+
+
+class BansInForce:
+    """Follows the store. Whatever is wrong with it is said once, and what can be read counts."""
+
+    def __init__(self, config: BansConfig, watcher: Watcher) -> None:
+        self.bans = Bans(config.never_ban)
+        self._reader = StoreReader(config.store, self.bans)
+        self._watcher = watcher
+        self._troubles: list[str] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self.on_change()
+        self._expire()
+
+    def on_change(self) -> None:
+        """The store may have changed: read what is new."""
+        self._refresh()
+        try:
+            if self._watcher.watch(self.on_change, [str(self._reader.path)]):
+                self._refresh()
+        except OSError as error:
+            self._report([f"{error.filename}: can't be watched for bans: {error.strerror}"])
+
+    def close(self) -> None:
+        """Follow it no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._reader.close()
+
+    def _refresh(self) -> None:
+        self._report(self._reader.refresh())
+
+    def _report(self, troubles: list[str]) -> None:
+        for trouble in troubles:
+            if trouble not in self._troubles:
+                log.error("%s", trouble)
+        if troubles:
+            self._troubles = troubles
+
+    def _expire(self) -> None:
+        self.bans.expire(time.time())
+        self._timer = asyncio.get_running_loop().call_later(EXPIRE_SECONDS, self._expire)
