@@ -7,6 +7,7 @@ SIGTERM  STOPPING=1, those under way get their time, the others wait in systemd'
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -87,31 +88,34 @@ class Daemon:
         """From start to stop."""
         loop = asyncio.get_running_loop()
         self._journal.attach(loop)
+        async with contextlib.AsyncExitStack() as stack:
+            await self._open_all(stack)
+            self._gates = self._build_gates()
+            stopped = self._handle_signals(loop)
+            self._start()
+            await stopped.wait()
+            await self._stop()
+
+    async def _open_all(self, stack: contextlib.AsyncExitStack) -> None:
+        """What the gates share; closed in reverse order, whatever happens in between."""
         self._watcher = Watcher()
+        stack.callback(self._watcher.close)
         path = runner_path(self._config.commands.socket, os.environ)
         runner = OwnRunner() if path is None else RunnerAt(path)
+        stack.callback(runner.close)
         self._commands = Commands(
             runner.connect, self._config.commands, report=lambda text: log.warning("%s", text)
         )
+        stack.callback(self._commands.close)
         self._lookups = Lookups(self._config.lookups, run_command=self._run_aclexec)
+        stack.callback(self._lookups.close)
         self._rules = RulesInForce(
             self._config.rules,
             state_folder(os.environ, self._listeners[0].name),
             on_change=self._on_rules_change,
             on_settled=self._on_settled,
         )
-        try:
-            self._gates = self._build_gates()
-            stopped = self._handle_signals(loop)
-            self._start()
-            await stopped.wait()
-            await self._stop()
-        finally:
-            await self._rules.close()
-            self._lookups.close()
-            self._commands.close()
-            runner.close()
-            self._watcher.close()
+        stack.push_async_callback(self._rules.close)
 
     def _build_gates(self) -> list[Gate]:
         limits = self._config.limits
@@ -162,7 +166,7 @@ class Daemon:
         return stopped
 
     def _start(self) -> None:
-        self._watcher.watch(self._lookups.flush, map(str, FLUSH_ON))
+        self._flush_lookups()
         self._on_settled()
         for gate in self._gates:
             gate.open()
@@ -186,6 +190,14 @@ class Daemon:
         self._lookups.flush()
         for gate in self._gates:
             gate.rules_changed()
+
+    def _flush_lookups(self) -> None:
+        """What lookups are answered from has changed; watch it as it is now."""
+        self._lookups.flush()
+        try:
+            self._watcher.watch(self._flush_lookups, map(str, FLUSH_ON))
+        except OSError as error:
+            log.warning("%s: can't be watched: %s", error.filename, error.strerror)
 
     def _on_settled(self) -> None:
         """The files were read: watch what they name now, and go on accepting."""

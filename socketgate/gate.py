@@ -41,6 +41,7 @@ from socketgate.lookup_source import source_of
 from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
 from socketgate.rules.request import Access, Need, Request
+from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,9 @@ class Gate:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in self._accepted:
+            self._deny(connection, "the gate stopped")
+        self._accepted = []
         for connection in self.handoff.close():
             self._end(connection, Outcome.BACKEND_UNAVAILABLE)
         self._farewells.close()
@@ -144,6 +148,7 @@ class Gate:
                 self._admit(connection)
             self.handoff.flush()
         self._accept_or_wait()
+        self._tell_if_drained()
 
     def _accept_or_wait(self) -> None:
         """Listen to the listener, or leave its clients in the kernel's queue for now."""
@@ -220,13 +225,13 @@ class Gate:
 
     def _decide(self, connection: Connection) -> None:
         """By what is known already if that is enough; else in a task, which may wait."""
-        stations = self._stations
-        judgement = judge_by_known(stations.rules.table, build_request(connection), stations.known)
+        table, known = self._stations.rules.table, self._stations.known
+        judgement = judge_by_known(table, build_request(connection), known)
         if isinstance(judgement.answer, Verdict):
             connection.request, connection.lookup_notes = judgement.request, judgement.notes
             self._settle(connection, judgement.answer)
             return
-        self._in_task(connection, self._decide_later(connection, judgement))
+        self._in_task(connection, self._decide_later(connection, table, judgement))
 
     def _in_task(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
         """Go the rest of the way in a task, unless too many do already."""
@@ -253,9 +258,11 @@ class Gate:
         except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
             self._fail(connection)
 
-    async def _decide_later(self, connection: Connection, judgement: Judgement) -> None:
+    async def _decide_later(
+        self, connection: Connection, table: RuleTable, judgement: Judgement
+    ) -> None:
+        """By the table it began with, whatever is in force meanwhile."""
         stations = self._stations
-        table = stations.rules.table
         errand = self._errand(connection)
 
         async def look_up(need: Need, request: Request) -> Found:
@@ -348,6 +355,9 @@ class Gate:
         """One connection waits no longer."""
         if not self._is_reading:
             self._accept_or_wait()
+        self._tell_if_drained()
+
+    def _tell_if_drained(self) -> None:
         if not self.waiting_count:
             self._drained.set()
 
