@@ -1,0 +1,546 @@
+# SPDX-License-Identifier: MIT
+import asyncio
+import contextlib
+import logging
+import os
+import resource
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from socketgate.activation import Listener
+from socketgate.audit import Audit, Outcome
+from socketgate.config import DaemonConfig, Limits, RulesConfig
+from socketgate.gate import Gate, Stations
+from socketgate.handoff import Handoff
+from socketgate.journal import Journal
+from socketgate.limits import Repetition
+from socketgate.lookup_values import Found, Shares
+from socketgate.reload import RulesInForce
+from socketgate.rules.request import Need, Request
+from tests.support.backendstub import BackendStub, Peer
+from tests.support.clients import client_of, listening
+from tests.support.inbox import Fields, parse_entry
+from tests.support.waiting import PATIENCE_SECONDS, Calls, let_the_loop_turn, open_descriptors, play
+
+TRUSTED = frozenset({os.geteuid()})
+ALLOW_ALL = ""
+DENY_ALL = "ALL: ALL\n"
+#: Decides by the client's name: a lookup is needed.
+BY_NAME = "ALL: .bad.example.org\n"
+
+
+class Names:
+    """What stands for the lookups: the client's name comes when the test says so."""
+
+    def __init__(self) -> None:
+        self.known_name: bytes | None = None
+        self.answer: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        self.asked = Calls()
+        self.on_known: Callable[[], object] = lambda: None
+
+    def known(self, _need: Need, _request: Request) -> Found | None:
+        self.on_known()
+        return None if self.known_name is None else Found(self.known_name)
+
+    async def look_up(self, _need: Need, _request: Request) -> Found:
+        self.asked()
+        return await asyncio.shield(self.answer)
+
+
+class Stage:
+    """A gate with its listener, its rules, a backend and a journal, all of them real."""
+
+    def __init__(self, folder: Path, listener: Listener, deny: str, limits: Limits) -> None:
+        self.folder, self.listener = folder, listener
+        self.deny = folder / "hosts.deny"
+        self.deny.write_text(deny)
+        self.backend = BackendStub(folder / "backend.sock")
+        self.journald = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self.journald.bind(str(folder / "journal.sock"))
+        self.journal = Journal(str(folder / "journal.sock"))
+        self.journal.attach(asyncio.get_running_loop())
+        self.names = Names()
+        self.looks = Calls()
+        self.rules = RulesInForce(
+            RulesConfig(allow=folder / "hosts.allow", deny=self.deny),
+            None,
+            on_change=lambda: self.gate.rules_changed(),
+            on_settled=lambda: self.gate.go_on(),
+        )
+        self.gate = self._gate(limits)
+
+    def _gate(self, limits: Limits) -> Gate:
+        stations = Stations(
+            rules=self.rules,
+            look_for_changes=self.looks,
+            known=self.names.known,
+            look_up=self.names.look_up,
+            deciding=Shares(limits.deciding_connections, limits.deciding_per_source),
+            limits=limits,
+        )
+        return Gate(
+            self.listener,
+            stations,
+            Audit(self.journal, "sshd", Repetition(1000, 1000)),
+            lambda on_end: Handoff(
+                DaemonConfig(backend=(self.backend.path,)),
+                TRUSTED,
+                patience_seconds=60.0,
+                on_end=on_end,
+                report=lambda _text: None,
+            ),
+        )
+
+    async def entries(self, count: int) -> list[Fields]:
+        """So many audit lines, as they come."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            return [parse_entry(await loop.sock_recv(self.journald, 1 << 20)) for _ in range(count)]
+
+    async def outcomes(self, count: int) -> list[str]:
+        return [entry["SOCKETGATE_OUTCOME"] for entry in await self.entries(count)]
+
+    async def peer(self) -> Peer:
+        """The gate's connection to the backend, once it is made."""
+        self.backend.sock.settimeout(0)
+        sock, _ = await asyncio.get_running_loop().sock_accept(self.backend.sock)
+        return Peer(sock)
+
+    async def close(self) -> None:
+        await self.gate.stop(0)
+        await self.rules.close()
+        self.journal.close()
+        self.journald.close()
+        self.backend.close()
+        self.names.answer.cancel()
+
+
+Scene = Callable[[Stage], Awaitable[None]]
+
+
+def staged(
+    folder: Path, scene: Scene, *, deny: str = ALLOW_ALL, limits: Limits | None = None
+) -> None:
+    """Play a scene with a gate that is open. Whatever happens, it leaves no descriptor."""
+
+    async def with_gate() -> None:
+        with listening() as listener:
+            before = open_descriptors()
+            stage = Stage(folder, listener, deny, limits or Limits())
+            try:
+                stage.gate.open()
+                await scene(stage)
+            finally:
+                await stage.close()
+            assert open_descriptors() == before
+
+    play(with_gate())
+
+
+def sees_the_end(client: socket.socket) -> bool:
+    """Whether the client's connection was closed without a word."""
+    try:
+        return client.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_client_whom_no_rule_denies_is_handed_over(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as client, await stage.peer() as peer:
+            (taken,) = peer.take()
+            assert taken.value("REMOTE_PORT") == str(client.getsockname()[1])
+            peer.answer("ACK=1")
+            assert await stage.outcomes(1) == ["handed-over"]
+
+    staged(tmp_path, scene)
+
+
+def test_a_denied_client_sees_the_end_and_nothing_else(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as client:
+            (entry,) = await stage.entries(1)
+            assert (entry["SOCKETGATE_OUTCOME"], entry["SOCKETGATE_VERDICT"]) == ("refused", "deny")
+            assert sees_the_end(client)
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def test_every_connection_has_one_audit_line(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(200):
+                stack.enter_context(client_of(stage.listener))
+                await let_the_loop_turn()
+            assert await stage.outcomes(200) == ["refused"] * 200
+            assert stage.gate.audit.counts == {Outcome.REFUSED: 200}
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def test_an_entry_says_which_generation_of_the_rules_decided(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text(f"{DENY_ALL}sshd: 192.0.2.7\n")
+        stage.rules.reload()
+        with client_of(stage.listener):
+            (entry,) = await stage.entries(1)
+            assert entry["SOCKETGATE_RULES_GENERATION"] == "2"
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def test_a_new_table_decides_the_next_connection(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            await stage.entries(1)
+        stage.deny.write_text("")
+        stage.rules.reload()
+        with client_of(stage.listener), await stage.peer() as peer:
+            assert len(peer.take()) == 1
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def test_changes_are_looked_for_before_a_client_is_decided(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            await stage.entries(1)
+            assert stage.looks.count == 1
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def test_while_the_files_settle_nobody_is_accepted(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("")
+        stage.rules.files_changed()
+        stage.gate.go_on()
+        with client_of(stage.listener), await stage.peer() as peer:
+            assert len(peer.take()) == 1
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def test_clients_accepted_just_before_a_change_are_decided_by_it(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        def find_a_change() -> None:
+            stage.deny.write_text("")
+            stage.rules.files_changed()
+
+        stage.gate._stations = replace_look(stage, find_a_change)
+        with client_of(stage.listener), await stage.peer() as peer:
+            assert len(peer.take()) == 1
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def replace_look(stage: Stage, look: Callable[[], None]) -> Stations:
+    return replace(stage.gate._stations, look_for_changes=look)
+
+
+def test_a_lookup_is_waited_for_in_a_task_and_holds_up_nobody(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as slow:
+            await stage.names.asked.wait(1)
+            stage.names.known_name = b"good.example.org"
+            with client_of(stage.listener) as quick, await stage.peer() as peer:
+                (taken,) = peer.take()
+                assert taken.value("REMOTE_PORT") == str(quick.getsockname()[1])
+                stage.names.answer.set_result(Found(b"x.bad.example.org"))
+                (entry,) = await stage.entries(1)
+                assert entry["SOCKETGATE_OUTCOME"] == "refused"
+                assert entry["SOCKETGATE_CLIENT_PORT"] == str(slow.getsockname()[1])
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_what_was_looked_up_travels_with_the_client(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            await stage.names.asked.wait(1)
+            stage.names.answer.set_result(Found(b"good.example.org"))
+            with await stage.peer() as peer:
+                assert peer.take()[0].value("REMOTE_HOST") == "good.example.org"
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_what_went_wrong_with_a_lookup_is_in_the_entry(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            await stage.names.asked.wait(1)
+            stage.names.answer.set_result(Found(b"x.bad.example.org", "name: odd"))
+            (entry,) = await stage.entries(1)
+            assert entry["SOCKETGATE_LOOKUP"] == "name: odd"
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_a_connection_under_way_keeps_the_table_it_began_with(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        def reload_at_once() -> None:
+            stage.names.on_known = lambda: None
+            stage.deny.write_text("")
+            asyncio.get_running_loop().call_soon(stage.rules.reload)
+
+        stage.names.on_known = reload_at_once
+        stage.names.answer.set_result(Found(b"x.bad.example.org"))
+        with client_of(stage.listener):
+            (entry,) = await stage.entries(1)
+            assert (entry["SOCKETGATE_OUTCOME"], entry["SOCKETGATE_RULES_GENERATION"]) == (
+                "refused",
+                "1",
+            )
+            assert stage.rules.generation == 2
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_a_lookup_that_takes_too_long_denies(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as client:
+            (entry,) = await stage.entries(1)
+            assert (entry["SOCKETGATE_OUTCOME"], entry["SOCKETGATE_LOOKUP"]) == (
+                "refused",
+                "deciding took too long",
+            )
+            assert sees_the_end(client)
+
+    staged(tmp_path, scene, deny=BY_NAME, limits=Limits(decide_seconds=0))
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [Limits(deciding_connections=2), Limits(deciding_per_source=2)],
+    ids=["in-all", "per-source"],
+)
+def test_more_lookups_than_the_limit_are_refused_at_once(limits: Limits, tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(client_of(stage.listener))
+            assert await stage.outcomes(1) == ["over-limit"]
+            assert stage.gate.waiting_count == 2
+
+    staged(tmp_path, scene, deny=BY_NAME, limits=limits)
+
+
+def test_a_lookup_that_ended_makes_room_for_the_next(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.names.answer.set_result(Found(b"x.bad.example.org"))
+        for _ in range(3):
+            with client_of(stage.listener):
+                assert await stage.outcomes(1) == ["refused"]
+                await let_the_loop_turn()
+
+    staged(tmp_path, scene, deny=BY_NAME, limits=Limits(deciding_connections=1))
+
+
+class Broken(Exception):
+    """What a mistake of ours would raise."""
+
+
+def break_once(stage: Stage) -> None:
+    """The next question what is known fails."""
+
+    def fail() -> None:
+        stage.names.on_known = lambda: None
+        raise Broken("no such luck")
+
+    stage.names.on_known = fail
+
+
+def test_an_exception_costs_the_one_connection_and_denies_it(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.names.known_name = b"good.example.org"
+        break_once(stage)
+        with client_of(stage.listener) as unlucky, client_of(stage.listener):
+            (entry,) = await stage.entries(1)
+            assert (entry["SOCKETGATE_OUTCOME"], entry["SOCKETGATE_VERDICT"]) == ("error", "deny")
+            assert sees_the_end(unlucky)
+            with await stage.peer() as peer:
+                assert len(peer.take()) == 1
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_an_exception_is_logged_with_its_traceback(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(stage: Stage) -> None:
+        break_once(stage)
+        with client_of(stage.listener):
+            await stage.entries(1)
+
+    staged(tmp_path, scene, deny=BY_NAME)
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert record.exc_info[0] is Broken
+    assert record.getMessage() == "sshd: client 127.0.0.1 is denied"
+
+
+def test_an_exception_in_a_lookup_s_task_denies_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.names.answer.set_exception(Broken("no such luck"))
+        with client_of(stage.listener) as client:
+            assert await stage.outcomes(1) == ["error"]
+            assert sees_the_end(client)
+
+    staged(tmp_path, scene, deny=BY_NAME)
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def test_no_more_are_accepted_than_may_be_held(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(5):
+                stack.enter_context(client_of(stage.listener))
+            with await stage.peer() as peer:
+                await let_the_loop_turn()
+                assert stage.gate.handoff.held_count == 2
+                for number in (1, 2):
+                    assert peer.take()[0].id == number
+                peer.answer("ACK=2")
+                await stage.outcomes(2)
+                await let_the_loop_turn()
+                assert stage.gate.handoff.held_count == 2
+                peer.answer("ACK=4")
+                await stage.outcomes(2)
+                await let_the_loop_turn()
+                assert stage.gate.handoff.held_count == 1
+
+    staged(tmp_path, scene, limits=Limits(held_connections=2))
+
+
+def test_out_of_descriptors_clients_wait_and_it_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            lowest_free = os.dup(stage.listener.sock.fileno())
+            os.close(lowest_free)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+            try:
+                await let_the_loop_turn()
+                stage.gate._try_again()
+                await let_the_loop_turn()
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert await stage.outcomes(1) == ["refused"]
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+    assert [record.getMessage() for record in caplog.records] == [
+        "sshd: accept: Too many open files; clients wait in the kernel's queue"
+    ]
+
+
+def test_a_client_that_left_before_it_was_decided_is_no_error(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        client_of(stage.listener).close()
+        with await stage.peer() as peer:
+            peer.take()
+            peer.answer("ACK=1")
+            assert await stage.outcomes(1) == ["handed-over"]
+
+    staged(tmp_path, scene)
+
+
+def test_a_stop_with_nobody_waiting_is_at_once(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await stage.gate.stop(10 * PATIENCE_SECONDS)
+
+    staged(tmp_path, scene)
+
+
+def test_a_stop_waits_for_those_a_backend_has_not_acknowledged(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener), await stage.peer() as peer:
+            peer.take()
+            stopping = asyncio.create_task(stage.gate.stop(10 * PATIENCE_SECONDS))
+            await let_the_loop_turn()
+            assert not stopping.done()
+            peer.answer("ACK=1")
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await stopping
+            assert await stage.outcomes(1) == ["handed-over"]
+
+    staged(tmp_path, scene)
+
+
+def test_a_stop_waits_for_lookups_under_way(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            await stage.names.asked.wait(1)
+            stopping = asyncio.create_task(stage.gate.stop(10 * PATIENCE_SECONDS))
+            await let_the_loop_turn()
+            assert not stopping.done()
+            stage.names.answer.set_result(Found(b"x.bad.example.org"))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await stopping
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_a_stopping_gate_leaves_new_clients_in_the_kernel_s_queue(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        await stage.gate.stop(0)
+        with client_of(stage.listener):
+            await let_the_loop_turn()
+            sock, _ = stage.listener.sock.accept()
+            sock.close()
+
+    staged(tmp_path, scene)
+
+
+def test_past_its_time_a_stop_closes_who_still_waits(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as client, await stage.peer() as peer:
+            peer.take()
+            await stage.gate.stop(0.01)
+            assert await stage.outcomes(1) == ["backend-unavailable"]
+            peer.close()
+            assert sees_the_end(client)
+
+    staged(tmp_path, scene)
+    assert [record.getMessage() for record in caplog.records] == [
+        "sshd: 1 connections were still waiting"
+    ]
+
+
+def test_past_its_time_a_stop_denies_who_still_waits_for_a_lookup(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as client:
+            await stage.names.asked.wait(1)
+            await stage.gate.stop(0.01)
+            (entry,) = await stage.entries(1)
+            assert (entry["SOCKETGATE_OUTCOME"], entry["SOCKETGATE_LOOKUP"]) == (
+                "refused",
+                "the gate stopped",
+            )
+            assert sees_the_end(client)
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_a_stop_while_the_rules_settle_ends_when_all_are_decided(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.gate._stations = replace_look(stage, stage.rules.files_changed)
+        with client_of(stage.listener):
+            while not stage.gate.waiting_count:  # the play's own time limit bounds it
+                await let_the_loop_turn()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await stage.gate.stop(10 * PATIENCE_SECONDS)
+            assert await stage.outcomes(1) == ["refused"]
+
+    staged(tmp_path, scene, deny=DENY_ALL)
