@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark's command line: see tests/bench/run."""
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tests.bench import parts, report, rows_gate, surround
+from tests.bench.measure import TINY, Bench, Line, Scale
+
+RowFunction = Callable[[Bench], Iterator[Line]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table: what it says, and what measures it."""
+
+    title: str
+    measure: RowFunction
+
+
+ROWS = {
+    "gate": Row("CPU of the gate alone for a connection handed over", rows_gate.gate_cpu),
+}
+
+
+def measured(bench: Bench, name: str) -> report.Measured:
+    """Measure one row, with what it needs started and ended. Never fails: it says so instead."""
+    row = ROWS[name]
+    lines: list[Line] = []
+    trouble = ""
+    try:
+        lines.extend(row.measure(bench))
+    except Exception as error:  # noqa: BLE001  # one row's trouble is not the others'
+        trouble = f"{type(error).__name__}: {error}"
+    return report.Measured(
+        name=name, title=row.title, lines=lines, notes=list(bench.notes), trouble=trouble
+    )
+
+
+def measure_all(names: Sequence[str], scale: Scale, *, as_json: bool) -> bool:
+    """Measure these rows and show them as they come. Whether all could be."""
+    where = report.machine()
+    if not as_json:
+        report.show_head(where, scale)
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="socketgate-bench-") as folder:
+        programs = Path(folder, "programs")
+        programs.mkdir()
+        parts.build_helpers(programs)
+        for name in names:
+            place = Path(folder, name)
+            place.mkdir()
+            row = measured(Bench(scale, place, programs), name)
+            rows.append(row)
+            if not as_json:
+                report.show(row)
+    if as_json:
+        report.say(report.as_json(where, scale, rows))
+    return not any(row.trouble for row in rows)
+
+
+def main() -> int:
+    """The exit code: 0 when every row was measured, whatever it showed."""
+    parser = argparse.ArgumentParser(
+        prog="tests/bench/run",
+        description="Measure: "
+        + "; ".join(f"{name} ({row.title})" for name, row in ROWS.items()),
+    )
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
+    parser.add_argument("--json", action="store_true", help="for machines")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each is measured")
+    parser.add_argument("--tiny", action="store_true", help="tiny numbers: only whether it works")
+    parser.add_argument(surround.INSIDE, action="store_true", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    unknown = set(arguments.rows) - ROWS.keys()
+    if unknown:
+        parser.error(f"there is no row {', '.join(sorted(unknown))}")
+    if os.geteuid() != 0:
+        parser.error("needs root, for a network namespace of its own")
+    if not arguments.inside:
+        surround.install_peers()
+        surround.enter_namespace(sys.argv[1:])
+    surround.set_up_namespace()
+    scale = TINY if arguments.tiny else Scale()
+    if arguments.rounds:
+        scale = replace(scale, rounds=max(1, arguments.rounds))
+    names = arguments.rows or list(ROWS)
+    return 0 if measure_all(names, scale, as_json=arguments.json) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: MIT
+"""The parts that every chain is put together of: listener, gate, backend, journal, clients.
+
+    clients ──▶ gate or a peer ──▶ backend
+                      └──▶ journal's stand-in
+"""
+
+import json
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.bench.measure import Bench
+from tests.support.child import Child
+from tests.support.running import RunningGate, listening
+
+BENCH = Path(__file__).parent
+SOURCES = ("client", "backend", "loop", "sink", "hello")
+
+#: Of the helpers, those that link more than libc, and how.
+LINKED = {"hello": ("-static",), "libwrap_time": ("-l:libwrap.so.0",)}
+
+DAEMON = "bench"
+#: As many clients as one message of the gate's carries at most, and the backend asks for.
+BATCH = 32
+#: How long a backend keeps its clients, in milliseconds.
+KEEP_MS = 10
+AT_ONCE = 1024
+#: No load takes longer, in seconds.
+MOST_SECONDS = 120
+
+
+def build_helpers(folder: Path) -> None:
+    """Compile the helpers in C, by gcc."""
+    for name in SOURCES:
+        words = ["gcc", "-O2", "-o", folder / name, BENCH / f"{name}.c", *LINKED.get(name, ())]
+        subprocess.run(words, check=True)
+
+
+@contextmanager
+def running(words: Sequence[str], sock: socket.socket | None = None) -> Iterator[Child]:
+    """A program of the benchmark's, with a socket as its descriptor 3; ended at the end."""
+    sockets = [(DAEMON, sock)] if sock is not None else []
+    with tempfile.TemporaryFile() as output:
+        child = Child(words, sockets, {"PATH": os.environ.get("PATH", os.defpath)}, output)
+        try:
+            yield child
+        finally:
+            child.close()
+
+
+@contextmanager
+def unix_listener(path: Path, kind: int) -> Iterator[socket.socket]:
+    """A Unix socket bound to a path, listening where its kind does."""
+    with socket.socket(socket.AF_UNIX, kind) as sock:
+        sock.bind(str(path))
+        if kind != socket.SOCK_DGRAM:
+            sock.listen(1024)
+        yield sock
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """A backend and a journal, for gates and for what is compared with them."""
+
+    backend: Path
+    journal: Path
+
+
+@contextmanager
+def surroundings(bench: Bench, folder: Path, keep_ms: int = KEEP_MS) -> Iterator[Surroundings]:
+    """Start both; they end with the `with`."""
+    paths = Surroundings(folder / "backend.sock", folder / "journal.sock")
+    backend = (bench.program("backend"), "channel", str(BATCH), str(keep_ms))
+    with (
+        unix_listener(paths.backend, socket.SOCK_SEQPACKET) as channels,
+        unix_listener(paths.journal, socket.SOCK_DGRAM) as journal,
+        running(backend, channels),
+        running((bench.program("sink"),), journal),
+    ):
+        yield paths
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A gate, or a peer of it: which process, and where clients connect to."""
+
+    pid: int
+    port: int
+
+
+@contextmanager
+def gate(folder: Path, around: Surroundings, *, deny: str = "", allow: str = "") -> Iterator[Served]:
+    """`socketgate run` with these rules."""
+    with serving_gate(folder, around, deny=deny, allow=allow) as (served, _):
+        yield served
+
+
+@contextmanager
+def serving_gate(
+    folder: Path, around: Surroundings, *, deny: str = "", allow: str = "", settings: str = ""
+) -> Iterator[tuple[Served, RunningGate]]:
+    """The same, for those who need more of the gate than its place."""
+    settings += f'[daemon.{DAEMON}]\nbackend = "{around.backend}"\n'
+    env = {"SOCKETGATE_JOURNAL_SOCKET": str(around.journal)}
+    folder.mkdir(exist_ok=True)
+    with (
+        listening() as sock,
+        RunningGate(
+            folder, [(DAEMON, sock)], allow=allow, deny=deny, settings=settings, env=env
+        ) as process,
+    ):
+        yield Served(process.pid, sock.getsockname()[1]), process
+
+
+@contextmanager
+def bare_loop(bench: Bench, around: Surroundings) -> Iterator[Served]:
+    """The loop in C that the gate is measured against."""
+    words = (bench.program("loop"), str(around.backend), str(around.journal), DAEMON)
+    with listening() as sock, running(words, sock) as child:
+        yield Served(child.pid, sock.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What the clients say."""
+
+    count: int
+    failed: int
+    bytes: int
+    seconds: float
+    cpu: float
+    p50_us: int
+    p99_us: int
+    max_us: int
+
+
+class LoadFailed(Exception):
+    """Clients were lost."""
+
+
+def load(
+    bench: Bench,
+    port: int,
+    count: int,
+    *,
+    at_once: int = AT_ONCE,
+    rate: float = 0,
+    sources: Path | None = None,
+) -> Load:
+    """Connect so often, and read each connection to its end. Raises LoadFailed if any failed."""
+    with starting_load(bench, port, count, at_once=at_once, rate=rate, sources=sources) as process:
+        return finished(process)
+
+
+@contextmanager
+def starting_load(
+    bench: Bench,
+    port: int,
+    count: int,
+    *,
+    at_once: int = AT_ONCE,
+    rate: float = 0,
+    sources: Path | None = None,
+) -> Iterator["subprocess.Popen[str]"]:
+    """The same, for those who do something meanwhile; then `finished`."""
+    words = [bench.program("client"), "127.0.0.1", str(port), str(count), str(at_once)]
+    words += [str(rate), str(MOST_SECONDS), *([str(sources)] if sources else [])]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
+        yield process
+
+
+def finished(process: "subprocess.Popen[str]") -> Load:
+    """What the clients say at their end. Raises LoadFailed if any failed."""
+    output, _ = process.communicate(timeout=MOST_SECONDS + 10)
+    if process.returncode != 0:
+        raise LoadFailed(f"the clients ended with exit code {process.returncode}")
+    said = Load(**json.loads(output))
+    if said.failed:
+        raise LoadFailed(f"{said.failed} of {said.count} clients failed")
+    return said
