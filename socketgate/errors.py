@@ -5,6 +5,8 @@ ConfigError          the admin edits socketgate.toml
 RuleError            the admin edits hosts.allow, hosts.deny or a host file
 ActivationError      the admin edits a .socket or .service unit
 BackendUnavailable   whoever runs the backend looks after it
+GateUnreachable      the admin starts the gate, or names another
+NotPermitted         the admin asks as root
 """
 
 
@@ -26,3 +28,11 @@ class ActivationError(SocketgateError):
 
 class BackendUnavailable(SocketgateError):
     """Nobody trustworthy takes connections at the backend's address."""
+
+
+class GateUnreachable(SocketgateError):
+    """There is no such gate, or it doesn't run or answer."""
+
+
+class NotPermitted(SocketgateError):
+    """Who asks may not do that; the text says who may."""

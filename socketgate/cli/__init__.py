@@ -14,7 +14,7 @@ from enum import IntEnum
 from typing import Protocol
 
 from socketgate import __version__
-from socketgate.errors import SocketgateError
+from socketgate.errors import GateUnreachable, NotPermitted, SocketgateError
 
 #: verb -> its module in this package, in the order `socketgate --help` lists them.
 VERBS = {
@@ -22,6 +22,9 @@ VERBS = {
     "exec": "exec",
     "launch": "launch",
     "unit": "unit",
+    "ban": "ban",
+    "unban": "unban",
+    "bans": "bans",
 }
 
 
@@ -33,6 +36,10 @@ class ExitCode(IntEnum):
     WRONG = 2
     UNREACHABLE = 3
     NOT_PERMITTED = 4
+
+
+#: The errors that don't mean "wrong".
+EXIT_CODES = {GateUnreachable: ExitCode.UNREACHABLE, NotPermitted: ExitCode.NOT_PERMITTED}
 
 
 class Verb(Protocol):
@@ -78,5 +85,5 @@ def main(words: Sequence[str]) -> int:
         code: int = arguments.run(arguments)
     except SocketgateError as error:
         print(f"socketgate: {error}", file=sys.stderr)
-        return ExitCode.WRONG
+        return EXIT_CODES.get(type(error), ExitCode.WRONG)
     return code
