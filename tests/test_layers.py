@@ -36,12 +36,16 @@ LAYERS = {
         activation accept identify limits audit trust command_message commands commandconnect
         banner act channel handoff control rulefiles reload
         """,
+    "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",
     "the gate": "gate",
     "the daemon": "daemon",
     "what prints units and serves backends": """
         unitprograms unitcheck unitfile unitinstall launcher commandrunner
         """,
-    "the command line": "cli cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__",
+    "the command line": """
+        cli cli.output cli.matchtext cli.matchlines cli.match cli.check
+        cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__
+        """,
 }
 
 #: Modules that others may copy or that start with every connection: nothing but these of ours.

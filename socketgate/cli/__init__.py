@@ -21,6 +21,8 @@ VERBS = {
     "run": "run",
     "exec": "exec",
     "launch": "launch",
+    "check": "check",
+    "match": "match",
     "unit": "unit",
     "ban": "ban",
     "unban": "unban",

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""`socketgate check`: everything that is wrong with the rules, with its place and a hint."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+
+from socketgate.cli import ExitCode
+from socketgate.cli.match import add_files, configured
+from socketgate.cli.output import Paint, Tone, count, json_text, paint_for, printable, show, width
+from socketgate.config import DEFAULT_PATH, Config
+from socketgate.namecheck import name_diagnostics
+from socketgate.rulefiles import read_sources
+from socketgate.rules.diagnostic import Diagnostic, Severity
+from socketgate.rules.names import names_used
+from socketgate.rules.source import Sources
+from socketgate.rules.table import RuleTable, build_table
+from socketgate.socketunits import socket_names
+from socketgate.surroundings import daemon_diagnostics, file_diagnostics
+
+HELP = "say what is wrong with the rules, where, and what to write instead"
+EPILOG = """\
+The configuration is checked first. Errors are what keeps a gate from taking rules over; warnings
+are legal and probably not meant.
+Exit status: 0 nothing is wrong, or only warnings; 2 errors, with --strict warnings too."""
+
+#: A longer line is cut to what is near the column.
+MAX_LINE = 120
+TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARNING}
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    add_files(parser)
+    parser.add_argument("--strict", action="store_true", help="let warnings count as errors")
+    parser.add_argument(
+        "--no-lookups",
+        action="store_true",
+        help="ask no database for users, groups, netgroups or host names",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the answer is the exit code."""
+    config = configured(arguments)
+    sources = read_sources(config.rules)
+    table = build_table(sources, thorough=True)
+    found = list(table.diagnostics)
+    config_path = str(arguments.config or DEFAULT_PATH)
+    found += of_machine(config, config_path, sources, has_lookups=not arguments.no_lookups)
+    found = in_order(found, sources)
+    left_out = table.allow.dropped_count + table.deny.dropped_count
+    if arguments.json:
+        show(json_text(as_json(found, left_out)))
+    else:
+        paint = paint_for(sys.stdout)
+        blocks = [as_text(one, paint) for one in found]
+        show("\n".join([*blocks, summary(found, left_out, table, sources, paint)]))
+    worst = set(Severity) if arguments.strict else {Severity.ERROR}
+    return ExitCode.WRONG if any(one.severity in worst for one in found) else ExitCode.OK
+
+
+def of_machine(
+    config: Config, config_path: str, sources: Sources, *, has_lookups: bool
+) -> list[Diagnostic]:
+    """What is wrong with the rules on this machine."""
+    uses = list(names_used(sources))
+    paths = [sources.allow_origin, sources.deny_origin, config_path]
+    paths += [path.decode("utf-8", "surrogateescape") for path in sorted(sources.host_files)]
+    found = list(file_diagnostics(paths))
+    found += daemon_diagnostics(uses, socket_names() | config.daemons.keys())
+    if has_lookups:
+        found += name_diagnostics(uses)
+    return found
+
+
+def in_order(found: Iterable[Diagnostic], sources: Sources) -> list[Diagnostic]:
+    """Errors before warnings, each in the order of files, lines and columns."""
+    files = {sources.allow_origin: 0, sources.deny_origin: 1}
+
+    def key(one: Diagnostic) -> tuple[bool, int, str, int, int]:
+        is_warning = one.severity is Severity.WARNING
+        return is_warning, files.get(one.origin, 2), one.origin, one.line, one.column
+
+    return sorted(found, key=key)
+
+
+def as_text(one: Diagnostic, paint: Paint) -> str:
+    """A finding as compilers show them: place, message, the line with a caret, a hint."""
+    kind = paint(TONES[one.severity], f"[{one.severity.value}: {one.code}]")
+    lines = [f"{paint(Tone.STRONG, printable(one.brief))} {kind}"]
+    if one.source_line:
+        source, caret = excerpt(one.source_line, one.column)
+        lines += ["    " + source, "    " + paint(TONES[one.severity], caret)]
+    lines.append(f"    hint: {printable(one.hint)}")
+    return "".join(line + "\n" for line in lines)
+
+
+def excerpt(source: bytes, column: int) -> tuple[str, str]:
+    """The line, of a long one what is near, and a caret below the column (counted in bytes)."""
+    source = source.rstrip(b"\r\n")
+    before, after = printable(source[: column - 1]), printable(source[column - 1 :])
+    if len(before + after) > MAX_LINE:
+        half = MAX_LINE // 2
+        before = before if len(before) <= half else "..." + before[-half:]
+        after = after if len(after) <= half else after[:half] + "..."
+    indent = "".join(letter if letter == "\t" else " " * width(letter) for letter in before)
+    return before + after, indent + "^"
+
+
+def summary(
+    found: Sequence[Diagnostic],
+    left_out: int,
+    table: RuleTable,
+    sources: Sources,
+    paint: Paint,
+) -> str:
+    """One line that says what it comes to."""
+    files = printable(f"{sources.allow_origin}, {sources.deny_origin}")
+    if not found:
+        rules = count(table.rule_count, "rule")
+        return paint(Tone.GOOD, "No problems") + f" in {rules} ({files}).\n"
+    errors = sum(one.severity is Severity.ERROR for one in found)
+    parts = [paint(Tone.BAD, count(errors, "error"))] if errors else []
+    if len(found) > errors:
+        parts.append(paint(Tone.WARNING, count(len(found) - errors, "warning")))
+    if left_out:
+        parts.append(f"{left_out} more left out")
+    effect = " A gate would keep its previous rules." if errors else ""
+    return f"{', '.join(parts)}.{effect}\n"
+
+
+def as_json(found: Sequence[Diagnostic], left_out: int) -> dict[str, object]:
+    """All findings, and how many there are."""
+    errors = sum(one.severity is Severity.ERROR for one in found)
+    return {
+        "errors": errors,
+        "warnings": len(found) - errors,
+        "left_out": left_out,
+        "diagnostics": [
+            {
+                "severity": one.severity.value,
+                "code": one.code,
+                "file": one.origin,
+                "line": one.line,
+                "column": one.column,
+                "message": one.message,
+                "hint": one.hint,
+                "source": one.source_line.decode("utf-8", "surrogateescape"),
+            }
+            for one in found
+        ],
+    }

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: MIT
+"""`socketgate match`: what the rules would say to a client, and why. Executes nothing."""
+
+import argparse
+import asyncio
+import re
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from socketgate.cli import ExitCode
+from socketgate.cli.matchlines import answer_lines
+from socketgate.cli.matchtext import answer_json, answer_text
+from socketgate.cli.output import Tone, count, json_text, paint_for, printable, show
+from socketgate.config import Config, OnError, load_config
+from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, canonical_address
+from socketgate.errors import ConfigError, RuleError
+from socketgate.lookups import Lookups
+from socketgate.reload import errors_of
+from socketgate.rulefiles import read_sources
+from socketgate.rules.names import NameKind, names_used
+from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
+from socketgate.rules.source import Sources
+from socketgate.rules.table import RuleTable, build_table
+from socketgate.rules.text import find_outside
+
+HELP = "say what the rules would answer a client, and why"
+USAGE = """
+  socketgate match DAEMON ADDRESS [name=HOST] [user=USER] [KEY=VALUE ...] [OPTION ...]
+  socketgate match DAEMON ADDRESS|HOST --resolve [OPTION ...]
+  socketgate match --jsonl [OPTION ...] <REQUESTS"""
+EPILOG = """\
+DAEMON may be DAEMON@SERVER, ADDRESS may be USER@ADDRESS. What isn't given is unknown.
+KEY: name, user (the client's), cport (its port); saddr, sname, sport (the server's address, name
+and port); aclexec (the exit statuses that commands are taken to have: 0, or 1,0).
+Exit status: 0 granted, 1 denied, 2 the command line, the configuration or the rules are wrong.
+Example: socketgate match sshd 192.0.2.7 name=host.example.org"""
+
+MAX_PORT = 65535
+FACTS = {"name": Fact.CLIENT_NAME, "user": Fact.CLIENT_USER, "sname": Fact.SERVER_NAME}
+#: Besides the facts.
+OTHER_KEYS = ("saddr", "sport", "cport", "aclexec")
+STATUSES = re.compile(r"-?[0-9]{1,3}(?:,-?[0-9]{1,3})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the command line asks: a client by an address or, to be resolved, by a name."""
+
+    daemon: str
+    client: str
+    given: dict[str, str]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.usage, parser.epilog = USAGE, EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("words", nargs="*", metavar="WORD", help=argparse.SUPPRESS)
+    add_files(parser)
+    parser.add_argument(
+        "--resolve", action="store_true", help="look names up, as the gate would for a client"
+    )
+    parser.add_argument(
+        "--libwrap",
+        action="store_true",
+        help="decide as libwrap does: bad lines are skipped or refuse, dns:NAME means nothing",
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument(
+        "--jsonl",
+        action="store_true",
+        help="answer requests from standard input: one JSON object on each line",
+    )
+
+
+def add_files(parser: argparse.ArgumentParser) -> None:
+    """The options that say where the rules are."""
+    parser.add_argument(
+        "--allow", metavar="FILE", type=Path, help="instead of the configured hosts.allow"
+    )
+    parser.add_argument(
+        "--deny", metavar="FILE", type=Path, help="instead of the configured hosts.deny"
+    )
+    parser.add_argument(
+        "--config", metavar="FILE", type=Path, help="instead of /etc/socketgate/socketgate.toml"
+    )
+
+
+def configured(arguments: argparse.Namespace) -> Config:
+    """The configuration with the files of the command line; raises ConfigError."""
+    config = load_config(arguments.config)
+    rules = replace(
+        config.rules,
+        allow=arguments.allow or config.rules.allow,
+        deny=arguments.deny or config.rules.deny,
+    )
+    return replace(config, rules=rules)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the answer is the exit code."""
+    asked = None if arguments.jsonl else parse_words(arguments.words)
+    config = configured(arguments)
+    if asked is None:
+        if arguments.words or arguments.resolve:
+            raise ConfigError(
+                "--jsonl takes its requests from standard input, and looks nothing up"
+            )
+        sources = read_sources(config.rules, extensions=not arguments.libwrap)
+        return answer_lines(sys.stdin.buffer, sys.stdout, sources)
+    given = given_by(asked)
+    addresses = client_addresses(asked.client, may_resolve=arguments.resolve)
+    sources = read_sources(config.rules, extensions=not arguments.libwrap)
+    table = build_table(sources)
+    if config.rules.on_error is OnError.KEEP and not arguments.libwrap:
+        refuse_errors(table, as_json=arguments.json)
+    requests = [request_of(asked, address) for address in addresses]
+    if arguments.resolve:
+        answers = asyncio.run(look_all_up(table, sources, requests, given, config))
+    else:
+        answers = [answer_given(table, request, given) for request in requests]
+    if arguments.json:
+        described = [answer_json(one, table, sources, given) for one in answers]
+        show(json_text(described[0] if len(described) == 1 else described))
+    else:
+        paint = paint_for(sys.stdout)
+        show("\n".join(answer_text(one, table, sources, given, paint) for one in answers))
+    denied = any(one.verdict.access is Access.DENY for one in answers)
+    return ExitCode.DENIED if denied else ExitCode.OK
+
+
+def parse_words(words: Sequence[str]) -> Asked:
+    """The request; raises ConfigError."""
+    if len(words) < 2:
+        raise ConfigError("name a daemon and a client: socketgate match sshd 192.0.2.7")
+    daemon, client, *pairs = words
+    given: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or key not in (*FACTS, *OTHER_KEYS):
+            keys = ", ".join((*FACTS, *OTHER_KEYS))
+            raise ConfigError(f"{printable(pair)!r}: write KEY=VALUE, with a KEY of: {keys}")
+        _give(given, key, value)
+    daemon, server = split_at(daemon)
+    if server is not None:
+        _give(given, "sname" if canonical_address(server) is None else "saddr", server)
+    user, host = split_at(client)
+    if host is not None:
+        _give(given, "user", user)
+        client = host
+    if not daemon or not client:
+        raise ConfigError("neither the daemon nor the client may be empty")
+    return Asked(daemon, client, given)
+
+
+def _give(given: dict[str, str], key: str, value: str) -> None:
+    if key in given:
+        raise ConfigError(f"{key} is given twice")
+    given[key] = value
+
+
+def split_at(word: str) -> tuple[str, str | None]:
+    """`left@right`, split where hosts_access(5) splits."""
+    at = find_outside(word.encode("utf-8", "surrogateescape"), b"@", 1)
+    if at < 0:
+        return word, None
+    left, _, right = word.partition("@")
+    return left, right
+
+
+def given_by(asked: Asked) -> Given:
+    """The facts that are known beforehand; raises ConfigError."""
+    facts = {FACTS[key]: _bytes(value) for key, value in asked.given.items() if key in FACTS}
+    statuses = asked.given.get("aclexec", "0")
+    if not STATUSES.fullmatch(statuses):
+        raise ConfigError("aclexec must be an exit status, or several with commas: 1,0")
+    return Given(facts, tuple(map(int, statuses.split(","))))
+
+
+def request_of(asked: Asked, address: str) -> Request:
+    """What the rules are asked about a client of this address; raises ConfigError."""
+    server = asked.given.get("saddr", "unknown")
+    canonical = server if server == "unknown" else canonical_address(server)
+    if canonical is None:
+        raise ConfigError(f"saddr={printable(server)}: no IP address")
+    return Request(
+        daemon=_bytes(asked.daemon),
+        client=Endpoint(_bytes(address), _port(asked, "cport")),
+        server=Endpoint(_bytes(canonical), _port(asked, "sport")),
+    )
+
+
+def _port(asked: Asked, key: str) -> int | None:
+    text = asked.given.get(key)
+    if text is None:
+        return None
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > MAX_PORT:
+        raise ConfigError(f"{key}={printable(text)}: no port: write a number up to {MAX_PORT}")
+    return int(text)
+
+
+def client_addresses(client: str, *, may_resolve: bool) -> list[str]:
+    """The client's addresses: one, or all that a name has; raises ConfigError."""
+    if client == UNKNOWN.decode():
+        return [client]
+    address = canonical_address(client)
+    if address is not None:
+        return [address]
+    if not may_resolve:
+        raise ConfigError(
+            f"{printable(client)} is no IP address: add --resolve to have a name looked up"
+        )
+    try:
+        found = socket.getaddrinfo(client, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or "no host name"
+        raise ConfigError(f"{printable(client)}: {reason}") from error
+    return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+def refuse_errors(table: RuleTable, *, as_json: bool) -> None:
+    """Raise RuleError for rules that a gate would not put in force, with all that is wrong."""
+    errors = errors_of(table)
+    if not errors:
+        return
+    if as_json:
+        show(json_text({"verdict": None, "errors": [error.brief for error in errors]}))
+    paint = paint_for(sys.stderr)
+    for error in errors:
+        print(paint(Tone.BAD, printable(error.brief)), file=sys.stderr)
+    raise RuleError(
+        f"{count(len(errors), 'error')} in the rules: a gate would keep its previous ones"
+        " ('socketgate check' says more, --libwrap decides in spite of them)"
+    )
+
+
+async def look_all_up(
+    table: RuleTable, sources: Sources, requests: Sequence[Request], given: Given, config: Config
+) -> list[Answer]:
+    """The answers, with all that the gate would look up."""
+    lookups = Lookups(config.lookups)
+    try:
+        forward = frozenset(use.name for use in names_used(sources) if use.kind is NameKind.FORWARD)
+        lookups.watch_forward(forward)
+        await lookups.forward_settled(config.lookups.name_seconds)
+        return [await answer_looked_up(table, request, given, lookups) for request in requests]
+    finally:
+        lookups.close()
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

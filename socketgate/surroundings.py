@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""What may be wrong with the rules on this machine: daemons that no socket has, open files.
+
+What the rules say by themselves is the business of rules/lint.py, and what must be looked up of
+namecheck.py; here they are held against the socket units and the file modes.
+"""
+
+import difflib
+import os
+import stat
+from collections.abc import Collection, Iterable, Iterator
+
+from socketgate.config import NAME_OF_DAEMON
+from socketgate.pathwalk import TooManyLinks, walk
+from socketgate.rules.diagnostic import Diagnostic, Severity
+from socketgate.rules.names import NameKind, NameUse
+
+#: Words that rules/lint.py has its own say about.
+_NO_DAEMONS = frozenset({"known", "unknown", "local", "paranoid", "fail"})
+
+
+def first_uses(uses: Iterable[NameUse]) -> list[NameUse]:
+    """Each name once in each file, where it stands first: one finding for each is enough."""
+    first: dict[tuple[str, NameKind, bytes], NameUse] = {}
+    for use in uses:
+        first.setdefault((use.origin, use.kind, use.name.lower()), use)
+    return list(first.values())
+
+
+def diagnostic_at(
+    use: NameUse, severity: Severity, code: str, message: str, hint: str
+) -> Diagnostic:
+    """A finding about a name, where it stands."""
+    return Diagnostic(
+        severity=severity,
+        code=code,
+        origin=use.origin,
+        line=use.line,
+        column=use.column,
+        message=message,
+        hint=hint,
+        source_line=use.source_line,
+    )
+
+
+def daemon_diagnostics(uses: Iterable[NameUse], sockets: Collection[str]) -> Iterator[Diagnostic]:
+    """Daemon names that no socket has. `uses` are all names of the rules."""
+    known = {name.lower() for name in sockets}
+    for use in first_uses(use for use in uses if use.kind is NameKind.DAEMON):
+        name = use.name.decode("utf-8", "replace")
+        if name.lower() in known | _NO_DAEMONS or not NAME_OF_DAEMON.fullmatch(name):
+            continue
+        near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)
+        yield diagnostic_at(
+            use,
+            Severity.WARNING,
+            "no-such-socket",
+            f"no socket unit has the name {name}",
+            f"did you mean {near[0]}?" if near else f"FileDescriptorName={name} gives a socket it",
+        )
+
+
+def file_diagnostics(paths: Iterable[str]) -> Iterator[Diagnostic]:
+    """Files, and folders on the way to them, that everybody may write to."""
+    reported: set[str] = set()
+    for path in paths:
+        for open_path in _open_paths(os.path.abspath(path)):  # noqa: PTH100  # links stay
+            if open_path not in reported:
+                reported.add(open_path)
+                yield _world_writable(open_path)
+
+
+def _open_paths(path: str) -> Iterator[str]:
+    try:
+        steps = list(walk(path))
+    except (TooManyLinks, OSError):
+        return
+    for step in steps:
+        if step.status is not None and is_open(step.status):
+            yield step.path
+
+
+def is_open(status: os.stat_result) -> bool:
+    """Whether anybody can change what is there; in a sticky folder only their own files."""
+    if stat.S_ISLNK(status.st_mode):
+        return False
+    is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
+    return bool(status.st_mode & stat.S_IWOTH) and not is_sticky
+
+
+def _world_writable(path: str) -> Diagnostic:
+    return Diagnostic(
+        severity=Severity.WARNING,
+        code="world-writable",
+        origin=path,
+        line=1,
+        column=1,
+        message="everybody may write here, and so change the rules",
+        hint=f"chmod o-w {path}",
+        source_line=b"",
+    )
