@@ -6,7 +6,7 @@ socketgate-bans 1 ID BASE EARLIER-ID EARLIER-SIZE
 -  NET  DAEMON                                     its end
 """
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from socketgate.bans import NEVER, Ban, Event, Unban, parse_net
 
@@ -18,8 +18,7 @@ class StoreDamaged(Exception):
     """The file's beginning is not that of a store."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """A store's first line."""
 
     id: str
@@ -33,12 +32,11 @@ class Header:
         return line.encode()
 
 
-@dataclass(slots=True)
-class Reading:
+class Reading(NamedTuple):
     """What a stretch of a store says; the numbers of the lines in it that say nothing."""
 
-    events: list[Event] = field(default_factory=list)
-    bad_lines: list[int] = field(default_factory=list)
+    events: list[Event]
+    bad_lines: list[int]
 
 
 def parse_header(data: bytes) -> Header:
@@ -82,7 +80,7 @@ def parse_event(line: str) -> Event:
 
 def parse_lines(data: bytes, first_line: int = 1) -> Reading:
     """Every line that can be read counts, whatever stands between them."""
-    reading = Reading()
+    reading = Reading([], [])
     for number, line in enumerate(data.decode("utf-8", "replace").split("\n")[:-1], first_line):
         try:
             reading.events.append(parse_event(line))

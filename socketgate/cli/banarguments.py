@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: MIT
+"""What `ban`, `unban` and `bans` have in common: their arguments, and the store.
+
+`ban` is run by other programs for each offender, so nothing is imported here that it doesn't need:
+the configuration is read only if it says anything about bans.
+"""
+
+import argparse
+import contextlib
+import errno
+import os
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from socketgate.bans import EVERY_DAEMON, Net, parse_address, parse_net
+from socketgate.banstore import Store
+from socketgate.errors import ConfigError, NotPermitted
+
+DEFAULT_STORE = Path("/var/lib/socketgate/+bans/bans")
+DEFAULT_CONFIG = Path("/etc/socketgate/socketgate.toml")
+
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+MAX_SECONDS = 10 * 366 * 86400
+MAX_REASON = 200
+_DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}")
+_DAEMON = re.compile(r"(?!\.)[!-.0-9;-~]{1,255}")
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    """The option that says whose bans."""
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="instead of /etc/socketgate/socketgate.toml"
+    )
+
+
+def duration(text: str) -> int:
+    """Seconds: 90, 90s, 10m, 12h, 7d, 2w."""
+    found = _DURATION.fullmatch(text)
+    seconds = int(found[1]) * UNITS[found[2]] if found else 0
+    if not 0 < seconds <= MAX_SECONDS:
+        raise argparse.ArgumentTypeError(f"{text!r}: write a time as 90s, 10m, 12h, 7d or 2w")
+    return seconds
+
+
+def one_line(text: str) -> str:
+    """A reason: whatever isn't printable becomes a blank."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)[:MAX_REASON].strip()
+
+
+def word(text: str) -> str:
+    """An origin, as fail2ban."""
+    if not _WORD.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: write one word of at most 64 letters")
+    return text
+
+
+def daemon_name(text: str) -> str:
+    """A daemon's name, or ALL."""
+    if text.upper() == EVERY_DAEMON:
+        return EVERY_DAEMON
+    if not _DAEMON.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r} can't be the name of a daemon")
+    return text
+
+
+def nets(texts: Sequence[str], six_length: int) -> list[Net]:
+    """Raises ConfigError."""
+    try:
+        return [parse_net(text, six_length) for text in texts]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def own_address() -> str:
+    """Where the one who calls has come from by ssh (ssh(1), SSH_CONNECTION); else empty."""
+    return os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+
+
+def no_session_of_ours(banned: Sequence[Net]) -> None:
+    """Raise ConfigError rather than shut out who is typing."""
+    try:
+        bits, value = parse_address(own_address())
+    except ValueError:
+        return
+    for net in banned:
+        if net.has(bits, value):
+            raise ConfigError(
+                f"you are connected from {own_address()}: a ban of {net.name} would keep you "
+                "from coming again (--force, if that is what you want)"
+            )
+
+
+def not_spared(arguments: argparse.Namespace, banned: Sequence[Net]) -> None:
+    """Say it if a ban will do nothing to some of its addresses."""
+    for spared in _settings(arguments.config)[1]:
+        for net in banned:
+            if net.bits == spared.bits and _overlap(net, spared):
+                print(
+                    f"socketgate: {spared.name} is in never-ban: the ban of {net.name} does not "
+                    "count there",
+                    file=sys.stderr,
+                )
+
+
+def store_of(arguments: argparse.Namespace) -> Store:
+    """The store that the configuration names; raises ConfigError."""
+    return Store(_settings(arguments.config)[0])
+
+
+@contextlib.contextmanager
+def writing(store: Store) -> Iterator[Store]:
+    """For changes: errors in words, and what was found wrong with the file."""
+    try:
+        yield store
+    except OSError as error:
+        raise _explained(error, store.path) from error
+    finally:
+        for trouble in store.troubles:
+            print(f"socketgate: {trouble}", file=sys.stderr)
+
+
+def _explained(error: OSError, path: Path) -> Exception:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return NotPermitted(f"{path}: only root and the group socketgate-admin may change bans")
+    if error.errno == errno.ENOENT:
+        return ConfigError(
+            f"{path.parent}: there is no such folder: systemd-tmpfiles --create makes it"
+        )
+    return ConfigError(f"{path}: {error.strerror}")
+
+
+def _settings(config: Path | None) -> tuple[Path, tuple[Net, ...]]:
+    """Where bans are kept, and whom none concerns."""
+    if not _speaks_of_bans(config or DEFAULT_CONFIG):
+        return DEFAULT_STORE, ()
+    from socketgate.config import load_config
+
+    bans = load_config(config).bans
+    return bans.store, bans.never_ban
+
+
+def _speaks_of_bans(main: Path) -> bool:
+    """Whether the configuration need be read; what can't be read is for who reads it to say."""
+    try:
+        return any(
+            b"bans" in path.read_bytes() for path in (main, *main.with_suffix(".d").glob("*.toml"))
+        )
+    except FileNotFoundError:
+        return any(main.with_suffix(".d").glob("*.toml"))
+    except OSError:
+        return True
+
+
+def _overlap(one: Net, other: Net) -> bool:
+    shorter, longer = sorted((one, other), key=lambda net: net.length)
+    return longer.head >> (longer.length - shorter.length) == shorter.head

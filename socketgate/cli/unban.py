@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""`socketgate unban`: end a ban before its time."""
+
+import argparse
+import sys
+import time
+
+from socketgate.bans import Unban
+from socketgate.cli import ExitCode
+from socketgate.cli.banarguments import add_store, daemon_name, nets, store_of, writing
+
+HELP = "end the ban of an address or a network"
+EPILOG = "Ends the ban of this very network: see 'socketgate bans' for what there is."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's arguments."""
+    parser.epilog = EPILOG
+    parser.add_argument("net", nargs="*", metavar="ADDR|NET", help="as it was banned")
+    parser.add_argument("--all", action="store_true", help="end every ban")
+    parser.add_argument(
+        "--daemon", type=daemon_name, metavar="NAME", help="only the ban for this daemon, or ALL"
+    )
+    parser.add_argument("--prefix", type=int, default=128, metavar="N", help="as it was banned")
+    parser.add_argument("--origin", metavar="WORD", help="only bans of this origin")
+    add_store(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Do it; the answer is the exit code."""
+    wanted = nets(arguments.net, arguments.prefix)
+    if bool(wanted) == arguments.all:
+        print("socketgate: unban: name addresses or networks, or --all", file=sys.stderr)
+        return ExitCode.WRONG
+    now = time.time()
+    with writing(store_of(arguments)) as store:
+        ended = [
+            ban
+            for ban in store.bans(now)
+            if (arguments.all or ban.net in wanted)
+            and arguments.daemon in (None, ban.daemon)
+            and arguments.origin in (None, ban.origin)
+        ]
+        if ended:
+            store.append([Unban(ban.net, ban.daemon) for ban in ended], now)
+    missing = [net for net in wanted if net not in {ban.net for ban in ended}]
+    for net in missing:
+        print(f"socketgate: {net.name} is not banned", file=sys.stderr)
+    return ExitCode.DENIED if missing else ExitCode.OK
