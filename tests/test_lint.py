@@ -21,12 +21,14 @@ TOOLS = {
 MAX_MODULE_LINES = 400
 
 
+#: Where the project's own files are; what tools leave in them is hidden or compiled.
+FOLDERS = (".ci", "docs", "packaging", "socketgate", "tests", "units")
+
+
 def files() -> list[Path]:
-    """What the project consists of: all that git knows or would add."""
-    words = ("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z")
-    listed = subprocess.run(words, cwd=PROJECT, check=True, capture_output=True, text=True).stdout
-    paths = [PROJECT / name for name in listed.split("\0") if name]
-    return [path for path in paths if path.is_file()]
+    """What the project consists of."""
+    found = [path for folder in FOLDERS for path in sorted((PROJECT / folder).rglob("*"))]
+    return [path for path in found if path.is_file() and path.parent.name != "__pycache__"]
 
 
 FILES = files()
