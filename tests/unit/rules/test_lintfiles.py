@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: MIT
+import pytest
+
+from socketgate.rules.diagnostic import Diagnostic
+from socketgate.rules.source import Absent, Source, Sources, Text
+from socketgate.rules.table import build_table
+
+
+def diagnostics(
+    allow: bytes = b"", deny: bytes = b"", list_source: Source | None = None
+) -> tuple[Diagnostic, ...]:
+    files: dict[bytes, Source] = {b"/list": list_source or Absent()}
+    return build_table(Sources(allow=Text(allow), deny=Text(deny), host_files=files)).diagnostics
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "code"),
+    [
+        (b"10.1.2.3\n10.1.2.4 10.1\n", 2, 10, "partial-address"),
+        (b"10.1.2.3\n\n# note", 3, 1, "comment-in-host-file"),
+        (b"10.1.2.3, 10.1.2.4", 1, 9, "comma-in-host-file"),
+        (b"bad\n10.0.0.0/33", 2, 10, "bad-mask"),
+    ],
+)
+def test_a_mistake_in_a_host_file_is_found(text: bytes, line: int, column: int, code: str) -> None:
+    found = [
+        (one.origin, one.line, one.column, one.code) for one in diagnostics(list_source=Text(text))
+    ]
+    assert ("/list", line, column, code) in found
+
+
+def test_nothing_is_said_about_a_host_file_of_addresses() -> None:
+    assert diagnostics(list_source=Text(b"10.1.2.3 10.1.2.4\n[::1]\n192.0.2.0/24")) == ()
+
+
+@pytest.mark.parametrize(
+    ("allow", "deny", "origin", "line", "source"),
+    [
+        (b"ALL: ALL\n", b"# x\nALL: 10.1.2.3\n", "/etc/hosts.deny", 2, b"ALL: 10.1.2.3"),
+        (b"ALL: ALL\n", b"ALL: 10. \\\n 11.\n", "/etc/hosts.deny", 1, b"ALL: 10. \\"),
+        (b"ALL: ALL\nALL: 10.\n", b"", "/etc/hosts.allow", 2, b"ALL: 10."),
+    ],
+)
+def test_a_rule_that_is_never_reached_is_shown(
+    allow: bytes, deny: bytes, origin: str, line: int, source: bytes
+) -> None:
+    [found] = diagnostics(allow, deny)
+    assert (found.code, found.origin, found.line, found.source_line) == (
+        "never-reached",
+        origin,
+        line,
+        source,
+    )
+    assert "/etc/hosts.allow:1 matches" in found.message
