@@ -134,24 +134,37 @@ def _explained(error: OSError, path: Path) -> Exception:
 
 def _settings(config: Path | None) -> tuple[Path, tuple[Net, ...]]:
     """Where bans are kept, and whom none concerns."""
-    if not _speaks_of_bans(config or DEFAULT_CONFIG):
+    texts = _texts(config or DEFAULT_CONFIG)
+    if not any(b"bans" in text for text in texts):
         return DEFAULT_STORE, ()
-    from socketgate.config import load_config
+    import tomllib
 
-    bans = load_config(config).bans
-    return bans.store, bans.never_ban
-
-
-def _speaks_of_bans(main: Path) -> bool:
-    """Whether the configuration need be read; what can't be read is for who reads it to say."""
+    store = DEFAULT_STORE
+    spared: tuple[Net, ...] = ()
     try:
-        return any(
-            b"bans" in path.read_bytes() for path in (main, *main.with_suffix(".d").glob("*.toml"))
-        )
-    except FileNotFoundError:
-        return any(main.with_suffix(".d").glob("*.toml"))
-    except OSError:
-        return True
+        for text in texts:
+            bans = tomllib.loads(text.decode()).get("bans", {})
+            store = Path(bans.get("store", store))
+            spared += tuple(map(parse_net, bans.get("never-ban", ())))
+    except (ValueError, TypeError, AttributeError):
+        from socketgate.config import load_config
+
+        load_config(config)  # says what is wrong, and where
+        raise
+    return store, spared
+
+
+def _texts(main: Path) -> list[bytes]:
+    """The configuration's files; a missing one says nothing. Raises ConfigError."""
+    texts = []
+    for path in (main, *sorted(main.with_suffix(".d").glob("*.toml"))):
+        try:
+            texts.append(path.read_bytes())
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    return texts
 
 
 def _overlap(one: Net, other: Net) -> bool:
