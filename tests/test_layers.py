@@ -20,21 +20,25 @@ LAYERS = {
         rules.text rules.source rules.option rules.request rules.spans rules.address
         rules.lines rules.split rules.keyword rules.facts rules.verdict rules.diagnostic
         rules.expand rules.pattern rules.host rules.gather rules.word rules.hostfile
-        rules.rule rules.flat rules.addresslines rules.lintword rules.lint rules.steps rules.policy
+        rules.rule rules.flat rules.addresslines rules.lintword rules.lint
+        rules.steps rules.policy
         rules.syntax rules.compile rules.shadow rules.lintfiles rules.names rules.table rules.decide
         """,
     "apart: the standard library only": """
         program takeover spawn
         backend.message backend.channel backend.receiver backend.sockets backend.listener backend
         """,
-    "the machine": "lookup_values config libc pathwalk notify journal inotify watch",
+    "the machine": """
+        lookup_values bans config libc pathwalk notify journal inotify watch
+        banlog banstore banwatch
+        """,
     "lookups": """
         lookup_source lookup_cache lookup_pool
         accounts netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation accept identify limits audit trust command_message commands commandconnect
-        banner act channel handoff control rulefiles reload
+        activation accept identify limits perverdict entry introduction audit trust
+        command_message commands commandconnect banner act channel handoff rulefiles reload
         """,
     "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",
     "the gate": "gate",
@@ -44,6 +48,7 @@ LAYERS = {
         """,
     "the command line": """
         cli cli.output cli.matchtext cli.matchlines cli.match cli.check
+        cli.banarguments cli.ban cli.unban cli.bans
         cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__
         """,
 }
@@ -78,6 +83,10 @@ def named(module: Module) -> str:
 def test_every_module_has_its_place_in_the_table() -> None:
     missing = [module.name for module in MODULES if module.name not in ORDER]
     assert missing == [], f"add to LAYERS in {__file__}, below all that it imports: {missing}"
+
+
+def test_every_name_in_the_table_is_a_module() -> None:
+    assert set(ORDER) - {module.name for module in MODULES} == set()
 
 
 @pytest.mark.parametrize("module", MODULES, ids=named)
