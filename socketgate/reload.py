@@ -97,15 +97,15 @@ class RulesInForce:
 
     def reload(self) -> bool:
         """Try the files again, now. Says whether the rules changed."""
-        self._read = read_sources(self._config)
         try:
-            changed = self._read != self.sources and self._put_in_force(self._read)
+            self._read = read_sources(self._config)
+            if self._read != self.sources:
+                return self._put_in_force(self._read)
+            self.last_error = ""
+            return False
         finally:
             self._settling_since = None
             self._on_settled()
-        if self._read == self.sources:
-            self.last_error = ""
-        return changed
 
     async def close(self) -> None:
         """No more reloads; the kept copy is complete."""

@@ -5,11 +5,15 @@ from socketgate.errors import (
     ActivationError,
     BackendUnavailable,
     ConfigError,
+    GateUnreachable,
+    NotPermitted,
     RuleError,
     SocketgateError,
 )
 
-CLASSES = [ConfigError, RuleError, ActivationError, BackendUnavailable]
+CLASSES = [
+    ConfigError, RuleError, ActivationError, BackendUnavailable, GateUnreachable, NotPermitted,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", CLASSES)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from socketgate import __version__
+from socketgate.cli import VERBS, ExitCode, build_parser, load_verb, main
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def typed(*words: str) -> subprocess.CompletedProcess[str]:
+    """The command as a user types it."""
+    return subprocess.run(
+        [sys.executable, "-m", "socketgate", *words],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def exit_of(words: list[str]) -> int | str | None:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_says_in_one_line_what_it_does(name: str) -> None:
+    assert "\n" not in load_verb(name).HELP
+    assert load_verb(name).HELP
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_every_verb_has_its_own_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_of([name, "--help"]) == 0
+    assert f"socketgate {name}" in capsys.readouterr().out
+
+
+def test_the_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_of(["--help"]) == 0
+    words = capsys.readouterr().out.split()
+    assert [name for name in VERBS if name not in words] == []
+
+
+def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_of(["--version"]) == 0
+    assert capsys.readouterr().out == f"socketgate {__version__}\n"
+
+
+def test_an_unknown_verb_is_named_with_those_there_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert exit_of(["serve"]) == ExitCode.WRONG
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("socketgate: error: argument VERB: invalid choice: 'serve'")
+
+
+def test_no_verb_at_all_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert exit_of([]) == ExitCode.WRONG
+    assert capsys.readouterr().err.endswith("are required: VERB\n")
+
+
+def test_only_the_typed_verb_s_module_is_loaded() -> None:
+    parser = build_parser(["run"])
+    with pytest.raises(SystemExit):
+        parser.parse_args(["unit"])
+
+
+def test_a_parser_knows_what_to_run() -> None:
+    arguments = build_parser(["run"]).parse_args(["run", "--config", "/x"])
+    assert isinstance(arguments, argparse.Namespace)
+    assert (arguments.verb, arguments.config) == ("run", Path("/x"))
+
+
+def test_the_exit_codes_are_the_contract_s() -> None:
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0,
+        "DENIED": 1,
+        "WRONG": 2,
+        "UNREACHABLE": 3,
+        "NOT_PERMITTED": 4,
+    }
+
+
+def test_an_error_for_the_admin_is_one_line_and_exit_code_2() -> None:
+    ended = typed("run", "--config", "/none.toml")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (
+        2,
+        "",
+        "socketgate: /none.toml: can't be read: No such file or directory\n",
+    )
+
+
+def test_the_installed_command_is_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--config", "/none.toml"]) == ExitCode.WRONG
+    assert capsys.readouterr().err == (
+        "socketgate: /none.toml: can't be read: No such file or directory\n"
+    )
