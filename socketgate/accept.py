@@ -53,8 +53,8 @@ class Connection:
     """An accepted socket and what has become known of it. Owns the descriptor until `close`."""
 
     __slots__ = (
-        "accepted_ns", "ban", "fd", "generation", "id", "listener", "lookup_notes", "peer", "refused_by",
-        "request", "server", "text", "until_ns", "verdict",
+        "accepted_ns", "address", "ban", "fd", "generation", "id", "listener", "lookup_notes",
+        "peer", "refused_by", "request", "server", "text", "until_ns", "verdict",
     )  # fmt: skip
 
     def __init__(self, fd: int, peer: PeerAddress, listener: Listener, number: int) -> None:
@@ -65,7 +65,9 @@ class Connection:
         self.id = number
         #: When it was accepted, by time.monotonic_ns().
         self.accepted_ns = time.monotonic_ns()
-        #: Our end, once `identify` has looked.
+        #: The client's address as text, zone included, once `identify` has looked; empty without.
+        self.address = ""
+        #: Our end, likewise.
         self.server = NOWHERE
         #: What the rules said, the facts they used, and which generation of them.
         self.verdict: Verdict | None = None

@@ -45,14 +45,15 @@ class Channel:
         path: str,
         trusted: frozenset[int],
         *,
-        on_settled: Callable[[Connection, str | None], None],
+        on_acknowledged: Callable[[list[Connection]], None],
+        on_refused: Callable[[Connection], None],
         on_room: Callable[[], None],
         on_broken: Callable[["Channel"], None],
     ) -> None:
         """Connect; raises BackendUnavailable or BackendBusy.
 
-        `on_settled(connection, refusing_path)` ends a client's stay here: acknowledged (None) or
-        refused.
+        A client's stay here ends when it is acknowledged, with others, or refused; those who are
+        here when the channel breaks are to be taken back.
         """
         self.path = path
         self.batch = 1
@@ -61,7 +62,8 @@ class Channel:
         self._is_broken = False
         self._unacknowledged: collections.deque[tuple[int, Connection]] = collections.deque()
         self._last_id = 0
-        self._on_settled, self._on_room, self._on_broken = on_settled, on_room, on_broken
+        self._on_acknowledged, self._on_refused = on_acknowledged, on_refused
+        self._on_room, self._on_broken = on_room, on_broken
         self._loop = asyncio.get_running_loop()
         self._retry: asyncio.TimerHandle | None = None
         self._sock = _connect(path, trusted)
@@ -103,17 +105,9 @@ class Channel:
         self._last_id += len(clients)
         return True
 
-    def forget(self, connection: Connection) -> None:
-        """This client waits no longer; whatever the backend still says of it is ignored."""
-        self._unacknowledged = collections.deque(
-            item for item in self._unacknowledged if item[1] is not connection
-        )
-
-    def overdue(self, now_ns: int) -> list[Connection]:
-        """The clients whose time to be taken over is up."""
-        return [
-            connection for _, connection in self._unacknowledged if connection.until_ns <= now_ns
-        ]
+    def is_overdue(self, now_ns: int) -> bool:
+        """Whether a client here should have been taken over by now."""
+        return any(connection.until_ns <= now_ns for _, connection in self._unacknowledged)
 
     def take_unacknowledged(self) -> list[Connection]:
         """All clients that were not taken over; they are the caller's again."""
@@ -185,14 +179,17 @@ class Channel:
 
     def _acknowledged(self, last: int) -> None:
         self.has_acknowledged = True
-        while self._unacknowledged and self._unacknowledged[0][0] <= last:
-            self._on_settled(self._unacknowledged.popleft()[1], None)
+        waiting = self._unacknowledged
+        taken = []
+        while waiting and waiting[0][0] <= last:
+            taken.append(waiting.popleft()[1])
+        self._on_acknowledged(taken)
 
     def _refused(self, number: int) -> None:
         for item in self._unacknowledged:
             if item[0] == number:
                 self._unacknowledged.remove(item)
-                self._on_settled(item[1], self.path)
+                self._on_refused(item[1])
                 return
 
 

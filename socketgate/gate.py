@@ -29,13 +29,15 @@ from socketgate.act import (
     set_socket_options,
 )
 from socketgate.activation import Listener
-from socketgate.audit import Audit, Outcome, client_text
+from socketgate.audit import Audit
 from socketgate.banner import BannerFiles, Farewells
 from socketgate.bans import Bans
 from socketgate.channel import MAX_TEXT_BYTES
 from socketgate.config import Limits
-from socketgate.handoff import OVERHEAD_BYTES, Handoff, describe
+from socketgate.entry import Outcome, client_text
+from socketgate.handoff import OVERHEAD_BYTES, Handoff
 from socketgate.identify import build_request, fixed_server, ip_text, is_ip, server_of
+from socketgate.introduction import Introducer
 from socketgate.judge import Judgement, Known, LookUp, judge, judge_by_known
 from socketgate.lookup_source import source_of
 from socketgate.lookup_values import Found, Shares
@@ -107,6 +109,8 @@ class Gate:
         port = self.listener.sock.getsockname()[1] if self._is_ip else None
         self._policy = rules.table.policy(self.listener.name.encode(), port)
         self._generation = rules.generation
+        self._introducer = Introducer()
+        self.audit.rules_changed()
 
     def open(self) -> None:
         """Begin to accept."""
@@ -196,6 +200,8 @@ class Gate:
         """Take one connection as far as it gets without waiting."""
         connection.generation = self._generation
         try:
+            if self._is_ip:
+                connection.address = ip_text(connection.peer)
             try:
                 connection.server = self._server or server_of(connection)
             except OSError:
@@ -203,7 +209,7 @@ class Gate:
                 return
             if self._stations.bans.count and self._refuse_banned(connection):
                 return
-            verdict = self._policy.verdict(ip_text(connection.peer)) if self._is_ip else None
+            verdict = self._policy.verdict(connection.address) if self._is_ip else None
             if verdict is None:
                 self._decide(connection)
             else:
@@ -215,7 +221,7 @@ class Gate:
         """Whether a ban concerns the client; then this was its end."""
         if not self._is_ip:
             return False
-        ban = self._stations.bans.find(str(connection.peer[0]), self.listener.name, time.time())
+        ban = self._stations.bans.find(connection.address, self.listener.name, time.time())
         if ban is None:
             return False
         connection.ban = ban.net.name
@@ -235,7 +241,7 @@ class Gate:
 
     def _in_task(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
         """Go the rest of the way in a task, unless too many do already."""
-        source = source_of(ip_text(connection.peer).encode()) if self._is_ip else ""
+        source = source_of(connection.address.encode())
         if not self._stations.deciding.take(source):
             rest.close()
             self._end(connection, Outcome.OVER_LIMIT)
@@ -327,7 +333,7 @@ class Gate:
         if verdict.access is Access.DENY:
             self._end(connection, Outcome.REFUSED)
             return
-        connection.text = describe(connection)
+        connection.text = self._introducer.introduce(connection)
         if len(connection.text) + OVERHEAD_BYTES > MAX_TEXT_BYTES:
             log.error("%s: the rule's options are too long to hand over", self.listener.name)
             self._end(connection, Outcome.ERROR)

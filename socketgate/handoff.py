@@ -12,29 +12,13 @@ waits in order; how many may wait is the gate's business, which then stops accep
 import asyncio
 import collections
 import time
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Sequence
 
 from socketgate.accept import Connection
-from socketgate.audit import Outcome, known_fact
 from socketgate.channel import MAX_TEXT_BYTES, BackendBusy, Channel
 from socketgate.config import DaemonConfig, HandoffMode
+from socketgate.entry import Outcome
 from socketgate.errors import BackendUnavailable
-from socketgate.identify import is_ip, unmapped
-from socketgate.rules.option import (
-    Banners,
-    KeepAlive,
-    Linger,
-    Nice,
-    RunAsGroup,
-    RunAsUser,
-    SetEnv,
-    Severity,
-    Spawn,
-    Twist,
-    Umask,
-)
-from socketgate.rules.request import Fact, RulePlace
 
 #: Seconds between two tries to reach a backend that isn't there, doubled each time.
 FIRST_RETRY_SECONDS = 0.02
@@ -177,9 +161,8 @@ class Handoff:
             channel = Channel(
                 backend.path,
                 self._trusted,
-                on_settled=lambda connection, refusing: self._settled(
-                    backend, channel, connection, refusing
-                ),
+                on_acknowledged=lambda clients: self._acknowledged(backend, channel, clients),
+                on_refused=lambda connection: self._refused(backend, channel, connection),
                 on_room=self.flush,
                 on_broken=lambda broken: self._broken(backend, broken),
             )
@@ -192,39 +175,50 @@ class Handoff:
         backend.channels.add(channel)
         return channel
 
-    def _settled(
-        self, backend: Backend, channel: Channel, connection: Connection, refusing: str | None
+    def _acknowledged(
+        self, backend: Backend, channel: Channel, clients: Sequence[Connection]
     ) -> None:
-        if backend.trouble:
-            self._report(f"{backend.path}: takes clients again")
-        backend.works()
-        if not self._is_channel_mode:
-            backend.channels.discard(channel)
-            channel.close()
-        if refusing is None:
-            self._end(connection, Outcome.HANDED_OVER)
-            return
-        connection.refused_by |= {refusing}
+        self._answered(backend, channel)
+        self.held_count -= len(clients)
+        for connection in clients:
+            self._on_end(connection, Outcome.HANDED_OVER)
+
+    def _refused(self, backend: Backend, channel: Channel, connection: Connection) -> None:
+        self._answered(backend, channel)
+        connection.refused_by |= {backend.path}
         if all(one.path in connection.refused_by for one in self.backends):
             self._end(connection, Outcome.BACKEND_UNAVAILABLE)
         else:
             self._pending.appendleft(connection)
             self._flush_after(0.0)
 
+    def _answered(self, backend: Backend, channel: Channel) -> None:
+        """The backend works; a channel for one client has done its part."""
+        if backend.trouble:
+            self._report(f"{backend.path}: takes clients again")
+        backend.works()
+        if not self._is_channel_mode:
+            backend.channels.discard(channel)
+            channel.close()
+
     def _broken(self, backend: Backend, channel: Channel) -> None:
-        clients = channel.take_unacknowledged()
-        has_worked = channel.has_acknowledged
-        backend.channels.discard(channel)
-        channel.close()
-        if has_worked and not clients:
-            return  # it ended between two clients, as a backend may
-        self._pending.extendleft(reversed(clients))
-        if has_worked:
+        clients = self._take_back(backend, channel)
+        if channel.has_acknowledged:
             backend.works()
+            if not clients:
+                return  # it ended between two clients, as a backend may
+        self._pending.extendleft(reversed(clients))
         self._fail(
             backend,
             f"{backend.path}: closed the channel with {len(clients)} clients not taken over",
         )
+
+    def _take_back(self, backend: Backend, channel: Channel) -> list[Connection]:
+        """Give the channel up. Whom it had and the backend had not taken over is ours again."""
+        clients = channel.take_unacknowledged()
+        backend.channels.discard(channel)
+        channel.close()
+        return clients
 
     def _fail(self, backend: Backend, trouble: str) -> None:
         if not backend.trouble:
@@ -249,13 +243,10 @@ class Handoff:
         self._sweep_timer = None
         now = time.monotonic_ns()
         for backend in self.backends:
-            for channel in list(backend.channels):
-                for connection in channel.overdue(now):
-                    channel.forget(connection)
-                    self._give_up(connection)
-                if not self._is_channel_mode and not channel.unacknowledged_count:
-                    backend.channels.discard(channel)
-                    channel.close()
+            for channel in [one for one in backend.channels if one.is_overdue(now)]:
+                # Only a closed channel keeps a stalled backend from taking over who has gone.
+                self._pending.extendleft(reversed(self._take_back(backend, channel)))
+                self._fail(backend, f"{backend.path}: takes too long to take clients over")
         for connection in [one for one in self._pending if one.until_ns <= now]:
             self._pending.remove(connection)
             self._give_up(connection)
@@ -286,50 +277,3 @@ def _group(waiting: collections.deque[Connection], channel: Channel) -> Iterator
         if size > MAX_TEXT_BYTES:
             return
         yield waiting.popleft()
-
-
-def describe(connection: Connection) -> bytes:
-    """What the backend is told of a client: all but SOCKETGATE= and ID= (docs/protocol.md)."""
-    listener = connection.listener
-    lines = [f"DAEMON={listener.name}"]
-    if is_ip(listener):
-        lines += [
-            f"REMOTE_ADDR={unmapped(str(connection.peer[0]))}",
-            f"REMOTE_PORT={connection.peer[1]}",
-            f"LOCAL_ADDR={unmapped(connection.server.address)}",
-            f"LOCAL_PORT={connection.server.port}",
-        ]
-    for key, fact in (("REMOTE_HOST", Fact.CLIENT_NAME), ("REMOTE_USER", Fact.CLIENT_USER)):
-        if value := known_fact(connection.request, fact):
-            lines.append(f"{key}={value}")
-    verdict = connection.verdict
-    if verdict is None:
-        return "".join(f"{line}\n" for line in lines).encode()
-    if verdict.place is not None:
-        lines.append(_rule_line(verdict.place))
-    text = "".join(f"{line}\n" for line in lines).encode()
-    return text + b"".join(_option_lines(connection)) if verdict.actions else text
-
-
-@lru_cache(maxsize=1024)
-def _rule_line(place: RulePlace) -> str:
-    return f"RULE={place.origin.rpartition('/')[2]}:{place.line}"
-
-
-def _option_lines(connection: Connection) -> Iterator[bytes]:
-    for action in connection.verdict.actions if connection.verdict is not None else ():
-        match action:
-            case SetEnv(name, value):
-                yield b"SETENV=%b=%b\n" % (name, value)
-            case Umask(mode):
-                yield b"UMASK=%04o\n" % mode
-            case Nice(increment):
-                yield b"NICE=%d\n" % increment
-            case RunAsUser(user, group):
-                yield b"USER=%b\n" % user
-                if group is not None:
-                    yield b"GROUP=%b\n" % group
-            case RunAsGroup(group):
-                yield b"GROUP=%b\n" % group
-            case Spawn() | Twist() | Severity() | KeepAlive() | Linger() | Banners():
-                continue  # the gate's own, or the command runner's

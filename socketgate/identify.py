@@ -21,9 +21,10 @@ def is_ip(listener: Listener) -> bool:
 
 def ip_text(peer: PeerAddress) -> str:
     """The address as getnameinfo(3) prints it, zone included."""
+    address: str = peer[0]  # type: ignore[assignment]  # what accept(2) gives for IP
     if len(peer) == 4 and peer[3]:
-        return f"{peer[0]}%{_zone(int(peer[3]))}"
-    return str(peer[0])
+        return f"{address}%{_zone(int(peer[3]))}"
+    return address
 
 
 def _zone(index: int) -> str:

@@ -72,6 +72,10 @@ class Peer:
         self.clients += taken
         return taken
 
+    def is_closed(self) -> bool:
+        """Whether the gate has closed its end, waiting for that a while."""
+        return self.sock.recv(1) == b""
+
     def answer(self, text: str | bytes) -> None:
         """Say something to the gate; a line gets its newline."""
         self.sock.send(text if isinstance(text, bytes) else f"{text}\n".encode())

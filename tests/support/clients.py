@@ -9,6 +9,7 @@ from pathlib import Path
 
 from socketgate.accept import Connection, accept_burst
 from socketgate.activation import Listener
+from socketgate.identify import ip_text, is_ip
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -59,5 +60,7 @@ def connected(
     with client_of(listener) as client:
         (connection,) = accept_burst(listener, _numbers, 1)
         connection.text = text
+        if is_ip(listener):
+            connection.address = ip_text(connection.peer)
         with connection:
             yield connection, client

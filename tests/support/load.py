@@ -4,8 +4,8 @@
     python load.py ADDRESS PORT COUNT AT_ONCE
 
 Prints one JSON list, an object for each client: its name, its port, and all it was answered, or
-null when it could not connect or was cut off. Runs alone, without the project, wherever a test needs
-clients: in a box, on a client's host.
+null when it could not connect or was cut off. Runs alone, without the project, wherever a test
+needs clients: in a box, on a client's host.
 """
 
 import asyncio

@@ -9,8 +9,9 @@ import pytest
 
 from socketgate.accept import Connection, PeerAddress
 from socketgate.activation import Listener
-from socketgate.audit import FACILITIES, LEVELS, Audit, Outcome
-from socketgate.identify import server_of
+from socketgate.audit import Audit
+from socketgate.entry import FACILITIES, LEVELS, Outcome
+from socketgate.identify import ip_text, server_of
 from socketgate.journal import MESSAGE_ID, Journal
 from socketgate.limits import Repetition
 from socketgate.rules.option import Action, KeepAlive, Severity, Twist
@@ -241,7 +242,7 @@ def test_the_text_has_tcpd_s_form_of_an_address_and_the_field_systemd_s(
     record: Record, peer: PeerAddress, text: str, field: str
 ) -> None:
     with listening("::") as listener, client(listener, ALLOWED) as connection:
-        connection.peer = peer
+        connection.peer, connection.address = peer, ip_text(peer)
         record.audit.write(connection, Outcome.HANDED_OVER)
     (entry,) = record.entries()
     assert (entry["MESSAGE"], entry["SOCKETGATE_CLIENT_ADDR"]) == (text, field)
@@ -312,7 +313,7 @@ def test_counters_stay_exact_in_a_flood(record: Record) -> None:
         record.audit.close()
 
     play(scene())
-    assert record.audit.counts == {
+    assert {key: count for key, count in record.audit.counts.items() if count} == {
         Outcome.REFUSED: 100,
         Outcome.OVER_LIMIT: 30,
         Outcome.HANDED_OVER: 3,

@@ -28,10 +28,15 @@ class Stage:
         self.channel = Channel(
             self.path,
             TRUSTED,
-            on_settled=lambda connection, refusing: self.settled((connection, refusing)),
+            on_acknowledged=self._on_acknowledged,
+            on_refused=lambda connection: self.settled((connection, self.path)),
             on_room=self.room,
             on_broken=self._on_broken,
         )
+
+    def _on_acknowledged(self, taken: list[Connection]) -> None:
+        for connection in taken:
+            self.settled((connection, None))
 
     def _on_broken(self, channel: Channel) -> None:
         """As its owner: a broken channel is closed at once."""
@@ -356,22 +361,19 @@ def test_what_did_not_go_through_has_used_up_no_id(
     staged(tmp_path, clients, scene)
 
 
-def test_a_forgotten_client_is_not_settled(tmp_path: Path, clients: list[Connection]) -> None:
+def test_a_channel_is_overdue_when_one_of_its_clients_is(
+    tmp_path: Path, clients: list[Connection]
+) -> None:
     async def scene(stage: Stage, peer: Peer, clients: list[Connection]) -> None:
-        sent_one_by_one(stage.channel, clients[:3])
-        stage.channel.forget(clients[1])
-        peer.answer("REFUSE=2\nACK=3")
-        assert await stage.settled.wait(2) == [(clients[0], None), (clients[2], None)]
-
-    staged(tmp_path, clients, scene)
-
-
-def test_those_whose_time_is_up_are_overdue(tmp_path: Path, clients: list[Connection]) -> None:
-    async def scene(stage: Stage, _peer: Peer, clients: list[Connection]) -> None:
         for number, client in enumerate(clients):
             client.until_ns = number * 10
         sent_one_by_one(stage.channel, clients)
-        assert stage.channel.overdue(20) == clients[:3]
+        assert not stage.channel.is_overdue(-1)
+        assert stage.channel.is_overdue(0)
+        peer.answer("ACK=2")
+        await stage.settled.wait(2)
+        assert not stage.channel.is_overdue(19)
+        assert stage.channel.is_overdue(20)
 
     staged(tmp_path, clients, scene)
 
@@ -380,7 +382,8 @@ def connect(path: Path, trusted: frozenset[int] = TRUSTED) -> Channel:
     return Channel(
         str(path),
         trusted,
-        on_settled=lambda _connection, _refusing: None,
+        on_acknowledged=lambda _taken: None,
+        on_refused=lambda _connection: None,
         on_room=Calls(),
         on_broken=Happenings[Channel](),
     )

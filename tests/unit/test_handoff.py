@@ -13,25 +13,11 @@ from pathlib import Path
 import pytest
 
 from socketgate.accept import Connection
-from socketgate.audit import Outcome
 from socketgate.config import DaemonConfig, HandoffMode
-from socketgate.handoff import Handoff, describe
-from socketgate.identify import server_of
-from socketgate.rules.option import (
-    Action,
-    KeepAlive,
-    Nice,
-    RunAsGroup,
-    RunAsUser,
-    SetEnv,
-    Severity,
-    Umask,
-)
-from socketgate.rules.request import PARANOID, UNKNOWN, Access, Fact, RulePlace, TableName
-from socketgate.rules.verdict import Verdict
+from socketgate.entry import Outcome
+from socketgate.handoff import Handoff
 from tests.support.backendstub import BackendStub, Peer
-from tests.support.build import request
-from tests.support.clients import connected, listening, listening_locally
+from tests.support.clients import connected, listening
 from tests.support.forked import as_nobody
 from tests.support.waiting import (
     PATIENCE_SECONDS,
@@ -531,17 +517,15 @@ def test_a_client_that_gave_up_waiting_is_told_apart(tmp_path: Path) -> None:
     staged(scene, tmp_path / "none", patience_seconds=0.01)
 
 
-def test_an_acknowledgement_after_the_deadline_is_ignored(
+def test_after_the_deadline_the_channel_is_closed_so_that_nobody_is_taken_over(
     tmp_path: Path, clients: list[Connection]
 ) -> None:
     async def scene(stage: Stage) -> None:
         stage.submit(clients[0])
         with backend.accept() as peer:
             peer.take()
-            await stage.ends.wait(1)
-            peer.answer("ACK=1")
-            await let_the_loop_turn()
-            assert len(stage.ends.seen) == 1
+            assert await stage.ends.wait(1) == [(clients[0], Outcome.BACKEND_UNAVAILABLE)]
+            assert peer.is_closed()
 
     with BackendStub(tmp_path / "b") as backend:
         staged(scene, tmp_path / "b", patience_seconds=0.01)
@@ -577,80 +561,3 @@ def test_those_held_are_counted(tmp_path: Path, clients: list[Connection]) -> No
 
     with BackendStub(tmp_path / "b") as backend:
         staged(scene, tmp_path / "b")
-
-
-def described(
-    verdict: Verdict | None, facts: dict[Fact, bytes] | None = None, *, local: Path | None = None
-) -> list[str]:
-    """The lines about a client; its ports as CLIENT and SERVER."""
-    with (
-        listening_locally(local) if local else listening("::") as listener,
-        connected(listener) as (connection, client),
-    ):
-        connection.verdict = verdict
-        connection.request = request()
-        for fact, value in (facts or {}).items():
-            connection.request = connection.request.with_fact(fact, value)
-        text = describe(connection) if local else b""
-        if not local:
-            connection.server = server_of(connection)
-            text = describe(connection)
-            text = text.replace(b"%d\n" % client.getsockname()[1], b"CLIENT\n")
-            text = text.replace(b"%d\n" % client.getpeername()[1], b"SERVER\n")
-    return text.decode().splitlines()
-
-
-ENDS = [
-    "DAEMON=sshd", "REMOTE_ADDR=::1", "REMOTE_PORT=CLIENT", "LOCAL_ADDR=::1", "LOCAL_PORT=SERVER",
-]  # fmt: skip
-
-
-def test_a_client_is_described_by_both_ends() -> None:
-    assert described(Verdict(Access.ALLOW)) == ENDS
-
-
-def test_the_rule_is_named_by_the_file_s_own_name() -> None:
-    place = RulePlace(TableName.ALLOW, "/etc/hosts.allow", 12)
-    assert described(Verdict(Access.ALLOW, place)) == [*ENDS, "RULE=hosts.allow:12"]
-
-
-def test_name_and_user_are_told_when_they_are_known() -> None:
-    facts = {Fact.CLIENT_NAME: b"a.example.org", Fact.CLIENT_USER: b"eve"}
-    assert described(Verdict(Access.ALLOW), facts) == [
-        *ENDS,
-        "REMOTE_HOST=a.example.org",
-        "REMOTE_USER=eve",
-    ]
-
-
-@pytest.mark.parametrize("name", [UNKNOWN, PARANOID])
-def test_a_name_that_is_not_known_is_not_told(name: bytes) -> None:
-    assert described(Verdict(Access.ALLOW), {Fact.CLIENT_NAME: name}) == ENDS
-
-
-@pytest.mark.parametrize(
-    ("action", "lines"),
-    [
-        pytest.param(SetEnv(b"A", b"b=c"), ["SETENV=A=b=c"], id="setenv"),
-        pytest.param(Umask(0o22), ["UMASK=0022"], id="umask"),
-        pytest.param(Nice(-5), ["NICE=-5"], id="nice"),
-        pytest.param(RunAsUser(b"www", None), ["USER=www"], id="user"),
-        pytest.param(RunAsUser(b"www", b"adm"), ["USER=www", "GROUP=adm"], id="user-and-group"),
-        pytest.param(RunAsGroup(b"adm"), ["GROUP=adm"], id="group"),
-        pytest.param(KeepAlive(), [], id="keepalive"),
-        pytest.param(Severity(None, "info"), [], id="severity"),
-    ],
-)
-def test_an_option_for_the_program_travels_with_the_client(
-    action: Action, lines: list[str]
-) -> None:
-    assert described(Verdict(Access.ALLOW, actions=(action,))) == [*ENDS, *lines]
-
-
-def test_a_variable_set_twice_is_told_twice_in_order() -> None:
-    actions = (SetEnv(b"A", b"1"), SetEnv(b"A", b"2"))
-    assert described(Verdict(Access.ALLOW, actions=actions))[-2:] == ["SETENV=A=1", "SETENV=A=2"]
-
-
-def test_a_local_client_has_no_remote_end(tmp_path: Path) -> None:
-    assert described(Verdict(Access.ALLOW), local=tmp_path) == ["DAEMON=sshd"]
