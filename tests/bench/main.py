@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import parts, report, rows_gate, surround
+from tests.bench import parts, report, rows_change, rows_decide, rows_gate, surround
 from tests.bench.measure import TINY, Bench, Line, Scale
 
 RowFunction = Callable[[Bench], Iterator[Line]]
@@ -25,6 +25,13 @@ class Row:
 
 ROWS = {
     "gate": Row("CPU of the gate alone for a connection handed over", rows_gate.gate_cpu),
+    "refused": Row("CPU of the gate alone for a connection refused", rows_gate.refused_cpu),
+    "decide": Row("one decision, from the address as text", rows_decide.decisions),
+    "libwrap": Row("one decision, beside the real libwrap", rows_decide.beside_libwrap),
+    "reload": Row("all rules replaced", rows_change.full_reload),
+    "change": Row("one line added, one line removed", rows_change.one_line),
+    "memory": Row("memory", rows_change.memory),
+    "start": Row("start, to READY=1", rows_change.start),
 }
 
 
@@ -68,8 +75,7 @@ def main() -> int:
     """The exit code: 0 when every row was measured, whatever it showed."""
     parser = argparse.ArgumentParser(
         prog="tests/bench/run",
-        description="Measure: "
-        + "; ".join(f"{name} ({row.title})" for name, row in ROWS.items()),
+        description="Measure: " + "; ".join(f"{name} ({row.title})" for name, row in ROWS.items()),
     )
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}")
     parser.add_argument("--json", action="store_true", help="for machines")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The parts that every chain is put together of: listener, gate, backend, journal, clients.
 
-    clients ──▶ gate or a peer ──▶ backend
-                      └──▶ journal's stand-in
+clients ──▶ gate or a peer ──▶ backend
+                  └──▶ journal's stand-in
 """
 
 import json
@@ -10,7 +10,7 @@ import os
 import socket
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.support.child import Child
 from tests.support.running import RunningGate, listening
 
 BENCH = Path(__file__).parent
-SOURCES = ("client", "backend", "loop", "sink", "hello")
+SOURCES = ("client", "backend", "loop", "sink", "hello", "libwrap_time")
 
 #: Of the helpers, those that link more than libc, and how.
 LINKED = {"hello": ("-static",), "libwrap_time": ("-l:libwrap.so.0",)}
@@ -95,25 +95,25 @@ class Served:
 
 
 @contextmanager
-def gate(folder: Path, around: Surroundings, *, deny: str = "", allow: str = "") -> Iterator[Served]:
+def gate(
+    folder: Path, around: Surroundings, *, deny: str, env: Mapping[str, str] | None = None
+) -> Iterator[Served]:
     """`socketgate run` with these rules."""
-    with serving_gate(folder, around, deny=deny, allow=allow) as (served, _):
+    with serving_gate(folder, around, deny=deny, env=env) as (served, _):
         yield served
 
 
 @contextmanager
 def serving_gate(
-    folder: Path, around: Surroundings, *, deny: str = "", allow: str = "", settings: str = ""
+    folder: Path, around: Surroundings, *, deny: str, env: Mapping[str, str] | None = None
 ) -> Iterator[tuple[Served, RunningGate]]:
     """The same, for those who need more of the gate than its place."""
-    settings += f'[daemon.{DAEMON}]\nbackend = "{around.backend}"\n'
-    env = {"SOCKETGATE_JOURNAL_SOCKET": str(around.journal)}
+    settings = f'[daemon.{DAEMON}]\nbackend = "{around.backend}"\n'
+    env = {"SOCKETGATE_JOURNAL_SOCKET": str(around.journal), **(env or {})}
     folder.mkdir(exist_ok=True)
     with (
         listening() as sock,
-        RunningGate(
-            folder, [(DAEMON, sock)], allow=allow, deny=deny, settings=settings, env=env
-        ) as process,
+        RunningGate(folder, [(DAEMON, sock)], deny=deny, settings=settings, env=env) as process,
     ):
         yield Served(process.pid, sock.getsockname()[1]), process
 

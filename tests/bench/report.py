@@ -47,7 +47,9 @@ def machine() -> dict[str, str]:
 def commit() -> str:
     """The checkout's commit, and whether the program differs from it."""
     git = ("git", "-C", str(PROJECT), "-c", f"safe.directory={PROJECT}")
-    said = subprocess.run((*git, "rev-parse", "--short", "HEAD"), capture_output=True, text=True, check=False)
+    said = subprocess.run(
+        (*git, "rev-parse", "--short", "HEAD"), capture_output=True, text=True, check=False
+    )
     changed = subprocess.run((*git, "diff", "--quiet", "HEAD", "--", "socketgate"), check=False)
     return (said.stdout.strip() or "unknown") + ("" if changed.returncode == 0 else ", changed")
 

@@ -38,7 +38,9 @@ def sixes(count: int, *, listed: bool, seed: int = SEED) -> list[str]:
     rest = 1 if listed else 2
     found = []
     for _ in range(count):
-        packed = struct.pack("!IIII", 0x20010000 | numbers.getrandbits(16), numbers.getrandbits(32), 0, rest)
+        packed = struct.pack(
+            "!IIII", 0x20010000 | numbers.getrandbits(16), numbers.getrandbits(32), 0, rest
+        )
         found.append(socket.inet_ntop(socket.AF_INET6, packed))
     return found
 

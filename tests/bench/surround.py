@@ -6,21 +6,22 @@ from everywhere; its ports, its limits and its load are nobody else's.
 """
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-#: Debian's packages, and a program of each that tells whether it is there.
-PACKAGES = {
-    "haproxy": "haproxy",
-    "xinetd": "xinetd",
-    "ucspi-tcp": "tcpserver",
-    "tcpd": "tcpd",
-    "gcc": "gcc",
-    "iproute2": "ip",
-}
+#: Debian's packages: peers, and what the helpers are built with.
+PACKAGES = (
+    "haproxy",
+    "xinetd",
+    "ucspi-tcp",
+    "tcpd",
+    "libwrap0-dev",
+    "libc6-dev",
+    "gcc",
+    "iproute2",
+)
 INSIDE = "--inside"
 
 #: As under systemd, which sets it (systemd's 50-default.conf); a namespace begins with 10.
@@ -34,8 +35,11 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 
 def install_peers() -> None:
     """Install what is missing, without a service of it being started."""
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    missing = [name for name, program in PACKAGES.items() if not shutil.which(program, path=path)]
+    said = subprocess.run(
+        ("dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *PACKAGES),
+        capture_output=True, text=True, check=False,
+    ).stdout  # fmt: skip
+    missing = [name for name in PACKAGES if f"{name} installed" not in said.splitlines()]
     if not missing:
         return
     sys.stderr.write(f"tests/bench/run: installing {' '.join(missing)}\n")
