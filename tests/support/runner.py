@@ -71,10 +71,9 @@ class Outcome:
     seconds: float = 0.0
     trouble: str = ""
 
-    @property
-    def is_good(self) -> bool:
+    def is_good(self, *, is_ci: bool) -> bool:
         """Nothing failed; on CI, nothing was skipped either."""
-        return not (self.failed or self.trouble or (self.skipped and "CI" in os.environ))
+        return not (self.failed or self.trouble or (self.skipped and is_ci))
 
 
 def say(text: str) -> None:
@@ -134,11 +133,13 @@ def run_tier(tier: Tier, arguments: Sequence[str]) -> Outcome:
 
 def summarise(outcomes: Sequence[Outcome]) -> bool:
     """Say how each tier and how all of them went. Whether it was good."""
+    is_ci = bool(os.environ.get("CI"))
     say(f"\n{'tier':14}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
     for outcome in outcomes:
+        remark = outcome.trouble or ("" if outcome.is_good(is_ci=is_ci) else "bad")
         say(
             f"{outcome.tier:14}{outcome.passed:8}{outcome.failed:8}{outcome.skipped:8}"
-            f"{outcome.seconds:9.1f}  {outcome.trouble or ('' if outcome.is_good else 'bad')}"
+            f"{outcome.seconds:9.1f}  {remark}"
         )
     failed = sum(outcome.failed + bool(outcome.trouble) for outcome in outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
@@ -146,7 +147,7 @@ def summarise(outcomes: Sequence[Outcome]) -> bool:
     seconds = sum(outcome.seconds for outcome in outcomes)
     text = f" {failed} failed, {passed} passed, {skipped} skipped in {seconds:.1f}s "
     say(f"{text:=^80}")
-    return all(outcome.is_good for outcome in outcomes)
+    return all(outcome.is_good(is_ci=is_ci) for outcome in outcomes)
 
 
 def main() -> int:
