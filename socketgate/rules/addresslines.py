@@ -82,7 +82,7 @@ class AddressLines:
     def add_quads(self, quads: list[str], first_number: int) -> None:
         """Take plain addresses of lines that follow each other."""
         packed = array("I", b"".join(map(inet_aton, quads)))
-        if sys.byteorder == "little":
+        if sys.byteorder == "little":  # pragma: no branch  # a machine has one order
             packed.byteswap()
         self.words += packed
         self.word_numbers += array("I", range(first_number, first_number + 2 * len(quads), 2))

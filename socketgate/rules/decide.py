@@ -64,7 +64,7 @@ def _verdict(policy: Policy, run: Run, number: int) -> Verdict | None:
         case Broken(messages=messages):
             run.facts.messages += messages
             return _finish(run, Access.DENY, None)
-        case None:
+        case None:  # pragma: no branch  # there is no other value
             verdict = address_rule_verdict(number, policy.origins)
             return _finish(run, verdict.access, verdict.place)
 

@@ -8,7 +8,7 @@ from socketgate.rules.source import Sources, Text
 from socketgate.rules.table import build_table
 
 ALLOW = b"sshd: 192.0.2.\nsshd: [2001:db8::]/32\nALL: 10.9.0.0/16: deny\n"
-DENY = b"ALL: 10.0.0.0/8\nsshd: 172.16. 172.17. : severity err : umask 22\nALL: [::]/1\nALL: 10.9.9.9\n"
+DENY = b"ALL: 10.0.0.0/8\nsshd: 172.16. 172.17. : severity err : umask 22\nALL: [::]/1\n"
 
 
 def policy_of(allow: bytes, deny: bytes) -> Policy:
