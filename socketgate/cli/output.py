@@ -116,7 +116,7 @@ def json_text(value: object) -> str:
 
 def show(text: str) -> None:
     """Print it, on a terminal by the pager. A reader that has seen enough is no error."""
-    pager = pager_words(os.environ) if sys.stdout.isatty() and sys.stdin.isatty() else []
+    pager = pager_words(os.environ) if sys.stdout.isatty() else []
     if pager and _page(text, pager):
         return
     write(text)
