@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: MIT
+import asyncio
 import os
 import socket
 import struct
+import threading
 from pathlib import Path
 
+import pytest
+
 from socketgate.accept import Connection
-from socketgate.act import set_socket_options
-from socketgate.rules.option import Action, KeepAlive, Linger, Umask
-from socketgate.rules.request import Access
+from socketgate.act import CannotAct, Errand, close_apart, needs_errand, set_socket_options
+from socketgate.banner import BannerFiles
+from socketgate.command_message import Ended
+from socketgate.rules.keyword import CommandKind
+from socketgate.rules.option import Action, Banners, KeepAlive, Linger, Spawn, Twist, Umask
+from socketgate.rules.request import Access, Need, Request
 from socketgate.rules.verdict import Verdict
+from tests.support.build import request
 from tests.support.clients import connected, listening, listening_locally
+from tests.support.waiting import PATIENCE_SECONDS
+
+ENDED_WELL = Ended(0, "")
 
 
 def option_of(connection: Connection, option: int, size: int) -> bytes:
@@ -51,3 +62,129 @@ def test_a_local_connection_takes_them_too(tmp_path: Path) -> None:
     with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
         connection.verdict = Verdict(Access.ALLOW, actions=(KeepAlive(),))
         assert set_socket_options(connection) == []
+
+
+def test_a_refused_client_does_not_hold_up_the_close() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        connection.verdict = Verdict(Access.DENY, actions=(Linger(5),))
+        set_socket_options(connection)
+        assert option_of(connection, socket.SO_LINGER, 8) == struct.pack("ii", 0, 0)
+
+
+def test_a_refused_client_can_be_reset_by_linger_0() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        connection.verdict = Verdict(Access.DENY, actions=(Linger(0),))
+        set_socket_options(connection)
+        assert option_of(connection, socket.SO_LINGER, 8) == struct.pack("ii", 1, 0)
+
+
+@pytest.mark.parametrize("actions", [(), (Linger(0),), (Linger(5),)], ids=["none", "0", "5"])
+def test_however_it_lingers_our_copy_is_closed_and_the_client_sees_the_end(
+    actions: tuple[Action, ...],
+) -> None:
+    with listening() as listener, connected(listener) as (connection, client):
+        connection.verdict = Verdict(Access.ALLOW, actions=actions)
+        close_apart(connection)
+        assert (connection.fd, client.recv(1)) == (-1, b"")
+        for thread in threading.enumerate():
+            if thread.name == "linger":
+                thread.join(PATIENCE_SECONDS)
+
+
+def test_a_connection_that_is_closed_is_not_closed_again() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        connection.verdict = Verdict(Access.ALLOW, actions=(Linger(5),))
+        connection.close()
+        close_apart(connection)
+
+
+@pytest.mark.parametrize(
+    ("actions", "waits"),
+    [
+        ((), False),
+        ((KeepAlive(), Linger(5), Umask(0o22)), False),
+        ((Spawn(b"x"),), True),
+        ((KeepAlive(), Twist(b"x")), True),
+        ((Banners(b"/x"),), True),
+    ],
+)
+def test_only_what_must_be_waited_for_is_an_errand(
+    actions: tuple[Action, ...], waits: bool
+) -> None:
+    assert needs_errand(actions) is waits
+
+
+class Runner:
+    """Keeps which commands it was given; each ends as it is told."""
+
+    def __init__(self, ended: Ended = ENDED_WELL) -> None:
+        self.given: list[tuple[CommandKind, bytes, int | None]] = []
+        self._ended = ended
+
+    async def __call__(self, kind: CommandKind, command: bytes, client: int | None) -> Ended:
+        self.given.append((kind, command, client))
+        return self._ended
+
+
+async def learn_nothing(_need: Need, request: Request) -> Request:
+    """Banners of these tests ask for nothing that must be looked up."""
+    return request
+
+
+class Sent:
+    """One errand's end: what it found, and what the client was sent."""
+
+    def __init__(self, runner: Runner, *rounds: tuple[Action, ...]) -> None:
+        with listening() as listener, connected(listener) as (connection, client):
+            self.errand = Errand(connection, runner, BannerFiles(), learn_nothing)
+            self.client_fd = connection.fd
+            for actions in rounds:
+                asyncio.run(self.errand.carry_out(actions, request()))
+            connection.close()
+            self.text = client.recv(1 << 16)
+
+
+def test_commands_are_run_in_the_rule_s_order() -> None:
+    runner = Runner()
+    sent = Sent(runner, (Spawn(b"a"), KeepAlive(), Spawn(b"b"), Twist(b"c")))
+    assert runner.given == [
+        (CommandKind.SPAWN, b"a", None),
+        (CommandKind.SPAWN, b"b", None),
+        (CommandKind.TWIST, b"c", sent.client_fd),
+    ]
+
+
+def test_what_was_done_is_not_done_again_when_the_rules_say_more() -> None:
+    runner = Runner()
+    Sent(runner, (Spawn(b"a"),), (Spawn(b"a"), Spawn(b"b")), (Spawn(b"a"), Spawn(b"b")))
+    assert [command for _, command, _ in runner.given] == [b"a", b"b"]
+
+
+def test_a_twisted_client_is_the_command_s() -> None:
+    assert Sent(Runner(), (Twist(b"x"),)).errand.is_twisted
+
+
+def test_a_command_s_own_failure_costs_the_client_nothing() -> None:
+    assert Sent(Runner(Ended(1, "")), (Spawn(b"false"),)).errand.troubles == []
+
+
+def test_a_command_that_could_not_be_run_refuses() -> None:
+    with pytest.raises(CannotAct, match=r"^spawn: no such luck$"):
+        Sent(Runner(Ended(None, "no such luck")), (Spawn(b"x"),))
+
+
+def test_a_banner_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "sshd").write_text("hello %a\n")
+    sent = Sent(Runner(), (Banners(bytes(tmp_path)),))
+    assert (sent.text, sent.errand.has_told) == (b"hello 192.0.2.7\r\n", True)
+
+
+def test_no_banner_for_this_daemon_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / "ftpd").write_text("hello\n")
+    sent = Sent(Runner(), (Banners(bytes(tmp_path)),))
+    assert (sent.text, sent.errand.has_told, sent.errand.troubles) == (b"", False, [])
+
+
+def test_a_folder_of_banners_that_is_not_there_is_worth_a_word(tmp_path: Path) -> None:
+    sent = Sent(Runner(), (Banners(bytes(tmp_path / "none")),))
+    assert sent.errand.troubles == [f"banners: {tmp_path}/none: No such file or directory"]

@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.bans import parse_net
 from socketgate.config import (
     NAME_OF_DAEMON,
+    BansConfig,
     CommandsConfig,
     Config,
+    ControlConfig,
     DaemonConfig,
     HandoffMode,
     Limits,
@@ -18,6 +21,7 @@ from socketgate.config import (
     parse_config,
 )
 from socketgate.errors import ConfigError
+from socketgate.lookup_values import LookupLimits
 from tests.support.forked import as_nobody
 
 FILE = Path("/etc/socketgate/socketgate.toml")
@@ -87,13 +91,33 @@ def test_every_limit_can_be_set(name: str) -> None:
     assert getattr(config.limits, name) == 7
 
 
+@pytest.mark.parametrize("name", [limit.name for limit in fields(LookupLimits)])
+def test_every_limit_of_lookups_can_be_set(name: str) -> None:
+    config = parsed(f"[lookups]\n{name.replace('_', '-')} = 7\n")
+    assert getattr(config.lookups, name) == 7
+
+
+def test_who_runs_commands_keeps_bans_and_may_look_can_be_set() -> None:
+    config = parsed(
+        '[commands]\nsocket = "/r"\nseconds = 5\ntwist-seconds = 6\n'
+        '[bans]\nstore = "/b"\nnever-ban = ["192.0.2.0/24"]\n'
+        '[control]\nadmin-groups = ["adm"]\nviewer-groups = ["users"]\n'
+    )
+    assert (config.commands, config.bans, config.control) == (
+        CommandsConfig(socket=Path("/r"), seconds=5, twist_seconds=6),
+        BansConfig(store=Path("/b"), never_ban=(parse_net("192.0.2.0/24"),)),
+        ControlConfig(admin_groups=("adm",), viewer_groups=("users",)),
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         pytest.param("[rule]\n", "1: rule is unknown: did you mean 'rules'?", id="section"),
         pytest.param(
             "\n[xyzzy]\n",
-            "2: xyzzy is unknown: valid are bans, commands, control, daemon, limits, lookups, rules",
+            "2: xyzzy is unknown: "
+            "valid are bans, commands, control, daemon, limits, lookups, rules",
             id="far-section",
         ),
         pytest.param(
@@ -201,6 +225,36 @@ def test_an_error_names_file_line_and_nearest_key(text: str, message: str) -> No
             "daemon.x.backend-users",
             'a list of user names, such as ["www-data"]',
             id="users-empty",
+        ),
+        pytest.param(
+            '[control]\nadmin-groups = "adm"',
+            "control.admin-groups",
+            'a list of group names, such as ["adm"]',
+            id="groups-no-list",
+        ),
+        pytest.param(
+            '[bans]\nnever-ban = "192.0.2.0/24"',
+            "bans.never-ban",
+            'a list of addresses and networks, such as ["192.0.2.0/24"]',
+            id="nets-no-list",
+        ),
+        pytest.param(
+            '[bans]\nnever-ban = ["192.0.2.0/33"]',
+            "bans.never-ban",
+            "addresses and networks: '192.0.2.0/33': a network's length is a number from 1 to 32",
+            id="net-too-long",
+        ),
+        pytest.param(
+            '[commands]\nsocket = "run"',
+            "commands.socket",
+            'an absolute path, such as "/etc/hosts.allow"',
+            id="runner-relative",
+        ),
+        pytest.param(
+            "[lookups]\nname-seconds = 0",
+            "lookups.name-seconds",
+            "a whole number from 1 to 1000000",
+            id="lookup-limit-0",
         ),
         *(
             pytest.param(

@@ -267,6 +267,29 @@ def test_other_names_in_the_same_folder_call_back_nobody(open_one: Open, tmp_pat
     watched(open_one, scene)
 
 
+def test_a_look_calls_back_at_once_for_what_has_happened(open_one: Open, tmp_path: Path) -> None:
+    async def scene(watcher: Watcher) -> None:
+        changed = Calls()
+        watcher.watch(changed, [str(tmp_path / "rules")])
+        (tmp_path / "rules").touch()
+        watcher.look()
+        assert changed.count == 1
+
+    watched(open_one, scene)
+
+
+def test_a_look_where_nothing_has_happened_calls_back_nobody(
+    open_one: Open, tmp_path: Path
+) -> None:
+    async def scene(watcher: Watcher) -> None:
+        changed = Calls()
+        watcher.watch(changed, [str(tmp_path / "rules")])
+        watcher.look()
+        assert changed.count == 0
+
+    watched(open_one, scene)
+
+
 def test_both_who_watch_the_same_file_are_called(open_one: Open, tmp_path: Path) -> None:
     async def scene(watcher: Watcher) -> None:
         one, other = Calls(), Calls()
