@@ -158,5 +158,5 @@ def canonical_address(text: str) -> str | None:
     family = AF_INET6 if ":" in address else AF_INET
     try:
         return inet_ntop(family, inet_pton(family, address)) + percent + zone
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a NUL
         return None

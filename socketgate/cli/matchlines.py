@@ -135,7 +135,9 @@ def _rule_text(values: Mapping[str, object], key: str) -> bytes | None:
 
 
 def _files(values: Mapping[str, object]) -> tuple[tuple[bytes, bytes | None], ...]:
-    files = values.get("files") or {}
+    files = values.get("files")
+    if files is None:
+        return ()
     if not isinstance(files, dict):
         raise NoRequest("files must be an object: names and texts")
     return tuple((_bytes(name, "files"), _rule_text(files, name)) for name in files)

@@ -8,6 +8,7 @@ import pytest
 
 from socketgate.cli import main
 from socketgate.cli.check import excerpt
+from tests.support.lookups import wait_threads_gone
 
 
 class Finding(TypedDict):
@@ -337,6 +338,7 @@ def test_names_outside_are_left_alone_without_lookups(
 def test_an_unknown_user_is_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "allow").write_text("ALL: 192.0.2.7: user no-such-user-here\n")
     code = main(["check", f"--allow={folder}/allow", f"--deny={folder}/gone"])
+    wait_threads_gone()
     assert code == 2
     assert ':1:17: unknown user: "no-such-user-here"' in capsys.readouterr().out
 
