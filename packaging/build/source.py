@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Makes the source archive, and the packages' recipes with the version filled in.
 
-    packaging/build/source.py OUT [--uncommitted]
+    packaging/build/source.py OUT
 
     OUT/socketgate-VERSION.tar.gz    everything git knows, and PKG-INFO: a source distribution of PyPI's
     OUT/socketgate.spec, OUT/socketgate.sysusers, OUT/PKGBUILD, OUT/socketgate.install
@@ -24,6 +24,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import textwrap
 import time
 import tomllib
 from pathlib import Path
@@ -71,14 +72,11 @@ def read_changes(version: str) -> list[str]:
     return [re.sub(r"\s+", " ", point.replace("`", "")).strip() for point in points]
 
 
-def list_files(*, uncommitted: bool) -> list[Path]:
-    """All that git knows; with `uncommitted` also what it would add. In the order of their names."""
-    if not uncommitted and git("status", "--porcelain"):
-        raise NotReady("there are uncommitted changes: commit them, or say --uncommitted")
-    others = ["--others", "--exclude-standard"] if uncommitted else []
-    names = git("ls-files", "--cached", *others, "-z").split("\0")
-    paths = {PROJECT / name for name in names if name}
-    return sorted(path for path in paths if path.is_file())
+def list_files() -> list[Path]:
+    """All that git knows, as it was committed."""
+    if changes := git("status", "--porcelain"):
+        raise NotReady(f"there are uncommitted changes:\n{changes}")
+    return [PROJECT / name for name in git("ls-files", "-z").split("\0") if name]
 
 
 def package_info(version: str) -> bytes:
@@ -131,7 +129,10 @@ def debian_changelog(version: str, changes: list[str], date: int) -> str:
     """debian/changelog."""
     stamp = email.utils.formatdate(date)
     head = f"{NAME} ({version}-1) unstable; urgency=medium"
-    points = "\n".join(f"  * {change}" for change in changes)
+    points = "\n".join(
+        textwrap.fill(change, 78, initial_indent="  * ", subsequent_indent="    ")
+        for change in changes
+    )
     return f"{head}\n\n{points}\n\n -- {MAINTAINER}  {stamp}\n"
 
 
@@ -142,13 +143,13 @@ def fill(text: str, values: dict[str, str]) -> str:
     return text
 
 
-def write(out: Path, *, uncommitted: bool) -> None:
+def write(out: Path) -> None:
     """Write everything."""
     version = read_version()
     changes = read_changes(version)
     date = int(os.environ.get("SOURCE_DATE_EPOCH") or git("log", "-1", "--format=%ct"))
     top = f"{NAME}-{version}"
-    content = archive(top, list_files(uncommitted=uncommitted), version, date)
+    content = archive(top, list_files(), version, date)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{top}.tar.gz").write_bytes(content)
     (out / "date").write_text(f"{date}\n")
@@ -170,12 +171,9 @@ def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(description="Make the source archive and filled-in recipes.")
     parser.add_argument("out", type=Path, help="the folder to write them to")
-    parser.add_argument(
-        "--uncommitted", action="store_true", help="take the files as they are, for a trial"
-    )
     arguments = parser.parse_args()
     try:
-        write(arguments.out, uncommitted=arguments.uncommitted)
+        write(arguments.out)
     except NotReady as error:
         sys.stderr.write(f"packaging/build/source.py: {error}\n")
         return 1
