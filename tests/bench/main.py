@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench import parts, report, rows_change, rows_decide, rows_gate, surround
+from tests.bench import (
+    parts,
+    report,
+    rows_box,
+    rows_chain,
+    rows_change,
+    rows_decide,
+    rows_gate,
+    rows_latency,
+    surround,
+)
 from tests.bench.measure import TINY, Bench, Line, Scale
 
 RowFunction = Callable[[Bench], Iterator[Line]]
@@ -32,6 +42,10 @@ ROWS = {
     "change": Row("one line added, one line removed", rows_change.one_line),
     "memory": Row("memory", rows_change.memory),
     "start": Row("start, to READY=1", rows_change.start),
+    "chain": Row("the whole chain, beside what people use today", rows_chain.chains),
+    "box": Row("a unit for each client, under systemd", rows_box.units),
+    "latency": Row("what a client waits, on an idle machine", rows_latency.added),
+    "reloading": Row("what a client waits while rules are reloaded", rows_latency.while_reloading),
 }
 
 
@@ -55,7 +69,12 @@ def measure_all(names: Sequence[str], scale: Scale, *, as_json: bool) -> bool:
     if not as_json:
         report.show_head(where, scale)
     rows = []
-    with tempfile.TemporaryDirectory(prefix="socketgate-bench-") as folder:
+    surround.set_up_network()
+    with (
+        tempfile.TemporaryDirectory(prefix="socketgate-bench-") as folder,
+        surround.own_etc(Path(folder, "etc")),
+        surround.own_group(),
+    ):
         programs = Path(folder, "programs")
         programs.mkdir()
         parts.build_helpers(programs)
@@ -91,7 +110,6 @@ def main() -> int:
     if not arguments.inside:
         surround.install_peers()
         surround.enter_namespace(sys.argv[1:])
-    surround.set_up_namespace()
     scale = TINY if arguments.tiny else Scale()
     if arguments.rounds:
         scale = replace(scale, rounds=max(1, arguments.rounds))

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from tests.bench.measure import Bench
 from tests.support.child import Child
-from tests.support.running import RunningGate, listening
+from tests.support.running import PROJECT, RunningGate, listening
 
 BENCH = Path(__file__).parent
 SOURCES = ("client", "backend", "loop", "sink", "hello", "libwrap_time")
@@ -44,14 +45,20 @@ def build_helpers(folder: Path) -> None:
 
 @contextmanager
 def running(words: Sequence[str], sock: socket.socket | None = None) -> Iterator[Child]:
-    """A program of the benchmark's, with a socket as its descriptor 3; ended at the end."""
+    """A program, with a socket as its descriptor 3; it ends with the `with`."""
+    env = {"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": str(PROJECT)}
     sockets = [(DAEMON, sock)] if sock is not None else []
     with tempfile.TemporaryFile() as output:
-        child = Child(words, sockets, {"PATH": os.environ.get("PATH", os.defpath)}, output)
+        child = Child(words, sockets, env, output)
         try:
             yield child
         finally:
             child.close()
+
+
+def socketgate(*words: str) -> tuple[str, ...]:
+    """A command line of the program's, by the Python that runs the benchmark."""
+    return (sys.executable, "-m", "socketgate", *words)
 
 
 @contextmanager

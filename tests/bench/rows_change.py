@@ -128,9 +128,13 @@ def memory(bench: Bench) -> Iterator[Line]:
     (folder / "cache").mkdir()
     with ExitStack() as stack:
         around = stack.enter_context(parts.surroundings(bench, folder))
+        few = rulesets.deny_lines(scale.few)
         pids = {}
-        for name, text, env in (("few", rulesets.deny_lines(scale.few), {}), ("first", deny, shared),
-                                ("second", deny, shared)):  # fmt: skip
+        for name, text, env in (
+            ("few", few, {}),
+            ("first", deny, shared),
+            ("second", deny, shared),
+        ):
             served = stack.enter_context(parts.gate(folder / name, around, deny=text, env=env))
             parts.load(bench, served.port, 1000)
             pids[name] = served.pid

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""Where it is measured: peers installed, and a network namespace of our own.
+"""Where it is measured: peers installed, and a network, an /etc and a control group of our own.
 
-In the namespace every IPv4 address of rulesets.SPANS is this machine's own, so that clients come
-from everywhere; its ports, its limits and its load are nobody else's.
+In the network namespace every IPv4 address of rulesets.SPANS is this machine's own, so that clients
+come from everywhere; its ports, its limits and its load are nobody else's.
 """
 
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from tests.support import cgroup
 
 #: Debian's packages: peers, and what the helpers are built with.
 PACKAGES = (
@@ -60,10 +63,10 @@ def install_peers() -> None:
 def enter_namespace(words: Sequence[str]) -> None:
     """Become the same program in a network namespace of its own. Does not return."""
     words = (sys.executable, "-m", "tests.bench.main", INSIDE, *words)
-    os.execvp("unshare", ("unshare", "--net", "--", *words))  # noqa: S606  # no shell wanted
+    os.execvp("unshare", ("unshare", "--net", "--mount", "--", *words))  # noqa: S606  # no shell wanted
 
 
-def set_up_namespace() -> None:
+def set_up_network() -> None:
     """Loopback up, everything on it."""
     subprocess.run(("ip", "link", "set", "lo", "up"), check=True)
     for network in OWN_NETWORKS:
@@ -72,3 +75,45 @@ def set_up_namespace() -> None:
     path, value = JOURNAL_QUEUE
     path.write_text(value)
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+
+
+@contextmanager
+def own_etc(folder: Path) -> Iterator[None]:
+    """An /etc that can be written and is nobody else's, in a mount namespace of our own."""
+    folder.mkdir()
+    with ExitStack() as stack:
+        mount = ("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", str(folder))
+        subprocess.run(mount, check=True)
+        stack.callback(subprocess.run, ("umount", str(folder)), check=True)
+        for name in ("changes", "work"):
+            (folder / name).mkdir()
+        layers = f"lowerdir=/etc,upperdir={folder}/changes,workdir={folder}/work"
+        subprocess.run(("mount", "-t", "overlay", "-o", layers, "overlay", "/etc"), check=True)
+        stack.callback(subprocess.run, ("umount", "/etc"), check=True)
+        yield
+
+
+@contextmanager
+def own_group() -> Iterator[None]:
+    """A control group for us and all we start, so that what all of it uses can be told."""
+    name = f"{cgroup.PREFIX}bench-{os.getpid()}"
+    outside = cgroup.parents()
+    groups = cgroup.make(name)
+    try:
+        cgroup.enter(groups)
+        yield
+    finally:
+        cgroup.enter(outside)
+        for group in groups:
+            group.rmdir()
+
+
+def used_seconds() -> float:
+    """Processor time of our group since its begin: processes that ended and were never seen too."""
+    for group in cgroup.parents():
+        if (group / "cpuacct.usage").exists():
+            return int((group / "cpuacct.usage").read_text()) / 1e9
+        if (group / "cpu.stat").exists():
+            rows = dict(line.split() for line in (group / "cpu.stat").read_text().splitlines())
+            return int(rows["usage_usec"]) / 1e6
+    raise FileNotFoundError("no control group tells the processor time")
