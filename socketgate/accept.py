@@ -12,9 +12,9 @@ import select
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from socketgate.activation import Listener
+from socketgate.lane import Lane, Server
 from socketgate.rules.request import Request
 from socketgate.rules.verdict import Verdict
 
@@ -31,14 +31,6 @@ CLIENT_GONE = frozenset(
 PeerAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, int] | str | bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
-    """Our end of a connection: address text (empty for AF_UNIX and vsock) and port."""
-
-    address: str
-    port: int
-
-
 NOWHERE = Server("", 0)
 
 
@@ -53,8 +45,8 @@ class Connection:
     """An accepted socket and what has become known of it. Owns the descriptor until `close`."""
 
     __slots__ = (
-        "accepted_ns", "address", "ban", "fd", "generation", "id", "listener", "lookup_notes",
-        "peer", "refused_by", "request", "server", "text", "until_ns", "verdict",
+        "accepted_ns", "address", "ban", "bare_address", "fd", "generation", "id", "lane",
+        "listener", "lookup_notes", "peer", "refused_by", "request", "server", "text", "until_ns", "verdict",
     )  # fmt: skip
 
     def __init__(self, fd: int, peer: PeerAddress, listener: Listener, number: int) -> None:
@@ -65,14 +57,17 @@ class Connection:
         self.id = number
         #: When it was accepted, by time.monotonic_ns().
         self.accepted_ns = time.monotonic_ns()
-        #: The client's address as text, zone included, once `identify` has looked; empty without.
-        self.address = ""
+        #: The client's address as text, once `identify` has looked; empty for those without one:
+        #: as getnameinfo(3) prints it, and as programs are told, IPv4 if it can be, without zone.
+        self.address = self.bare_address = ""
         #: Our end, likewise.
         self.server = NOWHERE
         #: What the rules said, the facts they used, and which generation of them.
         self.verdict: Verdict | None = None
         self.request: Request | None = None
         self.generation = 0
+        #: What it shares with others; None when its texts are its own.
+        self.lane: Lane | None = None
         #: The banned net that refused it, if one did.
         self.ban = ""
         #: What went wrong with its lookups.

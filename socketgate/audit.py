@@ -39,14 +39,10 @@ class Audit:
         self.counts[outcome] += 1
         if outcome is Outcome.REFUSED:
             self.last_refused.append((time.time(), connection.address))
-        if KINDS[outcome].is_summed_up and not self._repetition.admit(connection.address):
+        if KINDS[outcome].is_summed_up and not self._repetition.admit(connection.bare_address):
             self._open_window()
             return
         self._journal.send(self._writer.encode(connection, outcome))
-
-    def rules_changed(self) -> None:
-        """Texts made for verdicts of the old rules are not needed again."""
-        self._writer = EntryWriter(self._daemon)
 
     def close(self) -> None:
         """Write what is still to be summed up."""

@@ -4,18 +4,17 @@
     connect from CLIENT (ADDRESS)             info
     refused connect from CLIENT (ADDRESS)     warning
 
-Most entries differ from the one before only in the client's address and a few numbers, so what is
-the same for all connections of one verdict is made once, as a template.
+Most entries differ from the one before only in the client's address and a few numbers; what is the
+same in them is kept in the connections' lane.
 """
 
-import time
 from dataclasses import dataclass
 from enum import Enum
+from time import monotonic_ns
 
 from socketgate.accept import Connection
 from socketgate.identify import is_ip, unmapped
 from socketgate.journal import MESSAGE_ID, encode_entry
-from socketgate.perverdict import PerVerdict
 from socketgate.rules.option import Severity, Twist
 from socketgate.rules.request import PARANOID, UNKNOWN, Access, Fact, Request
 from socketgate.rules.verdict import Verdict
@@ -87,15 +86,16 @@ KINDS = {
 #: The same for one that was refused by a ban: filters that would ban it again leave it alone.
 BANNED_DIGITS = "10d"
 
-#: The fields that differ between connections of one verdict, as a template has them.
-VARYING = {
-    "SOCKETGATE_CLIENT_ADDR": "%s",
-    "SOCKETGATE_CLIENT_PORT": "%d",
-    "SOCKETGATE_SERVER_ADDR": "%s",
-    "SOCKETGATE_SERVER_PORT": "%d",
-    "SOCKETGATE_ID": "%d",
-    "SOCKETGATE_USEC": "%d",
-}
+#: The fields that differ between the connections of a lane.
+VARYING = frozenset(
+    {
+        "MESSAGE",
+        "SOCKETGATE_CLIENT_ADDR",
+        "SOCKETGATE_CLIENT_PORT",
+        "SOCKETGATE_ID",
+        "SOCKETGATE_USEC",
+    }
+)
 
 
 class EntryWriter:
@@ -103,29 +103,24 @@ class EntryWriter:
 
     def __init__(self, daemon: str) -> None:
         self._daemon = daemon
-        self._templates = {outcome: PerVerdict[str]() for outcome in Outcome}
 
     def encode(self, connection: Connection, outcome: Outcome) -> bytes:
         """The entry for a connection that has ended so."""
-        verdict = connection.verdict
-        if verdict is None or not is_plain(connection):
+        lane = connection.lane
+        if lane is None or outcome is Outcome.TWISTED:
             return encode_entry(self.fields(connection, outcome))
-        templates = self._templates[outcome]
-        template = templates.get(verdict)
-        if template is None:
-            template = templates.keep(verdict, self._template(connection, outcome))
-        address, server = connection.address, connection.server
-        text = template % (
-            address,
-            address,
-            unmapped(str(connection.peer[0])),
-            connection.peer[1],
-            unmapped(server.address),
-            server.port,
-            connection.id,
-            (time.monotonic_ns() - connection.accepted_ns) // 1000,
-        )
-        return text.encode("utf-8", "surrogateescape")
+        texts = lane.entries.get(outcome)
+        if texts is None:
+            texts = lane.entries[outcome] = self._constant_texts(connection, outcome)
+        before, after, rest = texts
+        address = connection.address
+        return (
+            f"MESSAGE={before} {address} ({address}){after}\n"
+            f"SOCKETGATE_CLIENT_ADDR={connection.bare_address}\n"
+            f"SOCKETGATE_CLIENT_PORT={connection.peer[1]}\n"
+            f"SOCKETGATE_ID={connection.id}\n"
+            f"SOCKETGATE_USEC={(monotonic_ns() - connection.accepted_ns) // 1000}\n{rest}"
+        ).encode("utf-8", "surrogateescape")
 
     def fields(self, connection: Connection, outcome: Outcome) -> dict[str, str | int]:
         """The entry's fields, in order."""
@@ -134,13 +129,13 @@ class EntryWriter:
         level, facility = _severity(verdict, kind)
         fields: dict[str, str | int] = {"MESSAGE": message(connection, outcome)}
         if is_ip(connection.listener):
-            fields["SOCKETGATE_CLIENT_ADDR"] = unmapped(str(connection.peer[0]))
+            fields["SOCKETGATE_CLIENT_ADDR"] = connection.bare_address
             fields["SOCKETGATE_CLIENT_PORT"] = int(connection.peer[1])
             fields["SOCKETGATE_SERVER_ADDR"] = unmapped(connection.server.address)
             fields["SOCKETGATE_SERVER_PORT"] = connection.server.port
         fields |= {
             "SOCKETGATE_ID": connection.id,
-            "SOCKETGATE_USEC": (time.monotonic_ns() - connection.accepted_ns) // 1000,
+            "SOCKETGATE_USEC": (monotonic_ns() - connection.accepted_ns) // 1000,
             "PRIORITY": level,
             "SYSLOG_IDENTIFIER": self._daemon,
             "SYSLOG_FACILITY": facility,
@@ -163,20 +158,11 @@ class EntryWriter:
             fields["SOCKETGATE_LOOKUP"] = "; ".join(connection.lookup_notes)
         return fields
 
-    def _template(self, connection: Connection, outcome: Outcome) -> str:
+    def _constant_texts(self, connection: Connection, outcome: Outcome) -> tuple[str, str, str]:
         kind = KINDS[outcome]
         fields = self.fields(connection, outcome)
         constant = {key: value for key, value in fields.items() if key not in VARYING}
-        del constant["MESSAGE"]
-        varying = "".join(f"{key}={place}\n" for key, place in VARYING.items())
-        rest = encode_entry(constant).decode("utf-8", "surrogateescape").replace("%", "%%")
-        return f"MESSAGE={kind.before} %s (%s){kind.after}\n{varying}{rest}"
-
-
-def is_plain(connection: Connection) -> bool:
-    """Whether nothing but the verdict, addresses and numbers makes this one's texts."""
-    has_more = connection.lookup_notes or connection.ban or connection.request is not None
-    return not has_more and connection.address != ""
+        return kind.before, kind.after, encode_entry(constant).decode("utf-8", "surrogateescape")
 
 
 def _access(verdict: Verdict | None) -> Access:

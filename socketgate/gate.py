@@ -36,9 +36,10 @@ from socketgate.channel import MAX_TEXT_BYTES
 from socketgate.config import Limits
 from socketgate.entry import Outcome, client_text
 from socketgate.handoff import OVERHEAD_BYTES, Handoff
-from socketgate.identify import build_request, fixed_server, ip_text, is_ip, server_of
-from socketgate.introduction import Introducer
+from socketgate.identify import ServerAddresses, build_request, is_ip, set_addresses
+from socketgate.introduction import introduce
 from socketgate.judge import Judgement, Known, LookUp, judge, judge_by_known
+from socketgate.lane import Lanes
 from socketgate.lookup_source import source_of
 from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
@@ -87,7 +88,7 @@ class Gate:
         self.audit = audit
         self.handoff = make_handoff(self._on_handoff_end)
         self._stations = stations
-        self._server = fixed_server(listener)
+        self._servers = ServerAddresses(listener)
         self._is_ip = is_ip(listener)
         self._numbers: Iterator[int] = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -109,8 +110,7 @@ class Gate:
         port = self.listener.sock.getsockname()[1] if self._is_ip else None
         self._policy = rules.table.policy(self.listener.name.encode(), port)
         self._generation = rules.generation
-        self._introducer = Introducer()
-        self.audit.rules_changed()
+        self._lanes = Lanes()
 
     def open(self) -> None:
         """Begin to accept."""
@@ -152,7 +152,8 @@ class Gate:
                 self._admit(connection)
             self.handoff.flush()
         self._accept_or_wait()
-        self._tell_if_drained()
+        if not self._is_open:
+            self._one_less()
 
     def _accept_or_wait(self) -> None:
         """Listen to the listener, or leave its clients in the kernel's queue for now."""
@@ -201,9 +202,9 @@ class Gate:
         connection.generation = self._generation
         try:
             if self._is_ip:
-                connection.address = ip_text(connection.peer)
+                set_addresses(connection)
             try:
-                connection.server = self._server or server_of(connection)
+                connection.server = self._servers.of(connection)
             except OSError:
                 self._end(connection, Outcome.CLIENT_GONE)
                 return
@@ -212,8 +213,12 @@ class Gate:
             verdict = self._policy.verdict(connection.address) if self._is_ip else None
             if verdict is None:
                 self._decide(connection)
-            else:
+            elif verdict.actions or verdict.messages:
                 self._settle(connection, verdict)
+            else:
+                connection.verdict = verdict
+                connection.lane = self._lanes.of(verdict, connection.server)
+                self._finish(connection, verdict)
         except Exception:  # noqa: BLE001  # the last line of the synchronous way: deny, and go on
             self._fail(connection)
 
@@ -333,7 +338,7 @@ class Gate:
         if verdict.access is Access.DENY:
             self._end(connection, Outcome.REFUSED)
             return
-        connection.text = self._introducer.introduce(connection)
+        connection.text = introduce(connection)
         if len(connection.text) + OVERHEAD_BYTES > MAX_TEXT_BYTES:
             log.error("%s: the rule's options are too long to hand over", self.listener.name)
             self._end(connection, Outcome.ERROR)
@@ -350,24 +355,25 @@ class Gate:
     def _fail(self, connection: Connection) -> None:
         """Whatever it was costs this one connection."""
         log.exception("%s: client %s is denied", self.listener.name, client_text(connection))
-        connection.verdict = None
+        connection.verdict = connection.lane = None
         self._end(connection, Outcome.ERROR)
 
     def _on_handoff_end(self, connection: Connection, outcome: Outcome) -> None:
         self._end(connection, outcome)
-        self._one_less()
+        if not self._is_reading:
+            self._one_less()
 
     def _one_less(self) -> None:
         """One connection waits no longer."""
         if not self._is_reading:
             self._accept_or_wait()
-        self._tell_if_drained()
-
-    def _tell_if_drained(self) -> None:
         if not self.waiting_count:
             self._drained.set()
 
     def _end(self, connection: Connection, outcome: Outcome) -> None:
         """The one end of every connection: our copy is closed, then the audit line is written."""
-        close_apart(connection)
+        if connection.lane is None:
+            close_apart(connection)
+        else:
+            connection.close()
         self.audit.write(connection, outcome)

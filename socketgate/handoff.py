@@ -92,7 +92,7 @@ class Handoff:
 
     def submit(self, connection: Connection) -> None:
         """Take charge of a client; `flush` sends it, with the others of its burst."""
-        connection.until_ns = time.monotonic_ns() + self._patience_ns
+        connection.until_ns = connection.accepted_ns + self._patience_ns
         self.held_count += 1
         self._pending.append(connection)
         if self._sweep_timer is None:

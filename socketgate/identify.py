@@ -6,12 +6,15 @@ import pwd
 import socket
 import struct
 
-from socketgate.accept import NOWHERE, Connection, PeerAddress, Server
+from socketgate.accept import NOWHERE, Connection, PeerAddress
 from socketgate.activation import Listener
+from socketgate.lane import Server
 from socketgate.rules.request import UNKNOWN, Answer, Endpoint, Fact, Lookup, Request
 
 IP = frozenset({socket.AF_INET, socket.AF_INET6})
 MAPPED = "::ffff:"
+#: So many addresses of ours are kept; a machine with more is a prefix bound to loopback.
+MAX_ADDRESSES = 1000
 
 
 def is_ip(listener: Listener) -> bool:
@@ -52,10 +55,30 @@ def fixed_server(listener: Listener) -> Server | None:
     return Server(ip_text(address), address[1])
 
 
-def server_of(connection: Connection) -> Server:
-    """Our end of this connection; raises OSError when the client is gone."""
-    address = connection.server_address()
-    return Server(ip_text(address), int(address[1]))
+def set_addresses(connection: Connection) -> None:
+    """Note the client's address, for a connection by IP."""
+    connection.address = ip_text(connection.peer)
+    connection.bare_address = unmapped(str(connection.peer[0]))
+
+
+class ServerAddresses:
+    """Our ends of a listener's connections, by what getsockname(2) says; always the same object."""
+
+    def __init__(self, listener: Listener) -> None:
+        self._fixed = fixed_server(listener)
+        self._seen: dict[PeerAddress, Server] = {}
+
+    def of(self, connection: Connection) -> Server:
+        """Our end of this connection; raises OSError when the client is gone."""
+        if self._fixed is not None:
+            return self._fixed
+        address = connection.server_address()
+        server = self._seen.get(address)
+        if server is None:
+            if len(self._seen) >= MAX_ADDRESSES:
+                self._seen.clear()
+            server = self._seen[address] = Server(ip_text(address), int(address[1]))
+        return server
 
 
 def build_request(connection: Connection) -> Request:

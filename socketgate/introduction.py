@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: MIT
 """How a client is introduced to its backend: the lines of a handoff but SOCKETGATE= and ID=.
 
-The whole protocol is docs/protocol.md. What is the same for all connections of one verdict is made
-once, as a template.
+The whole protocol is docs/protocol.md. What is the same for many is kept in the connections' lane.
 """
 
 from collections.abc import Iterator
 
 from socketgate.accept import Connection
-from socketgate.entry import is_plain, known_fact
-from socketgate.identify import is_ip, unmapped
-from socketgate.perverdict import PerVerdict
+from socketgate.entry import known_fact
+from socketgate.identify import unmapped
 from socketgate.rules.option import (
     Action,
     Banners,
@@ -27,49 +25,37 @@ from socketgate.rules.option import (
 )
 from socketgate.rules.request import Fact
 
-ADDRESSES = "REMOTE_ADDR=%s\nREMOTE_PORT=%d\nLOCAL_ADDR=%s\nLOCAL_PORT=%d\n"
+
+def introduce(connection: Connection) -> bytes:
+    """The lines for a connection that has a verdict."""
+    lane = connection.lane
+    if lane is None:
+        rest = constant_lines(connection)
+    else:
+        rest = lane.introduction or constant_lines(connection)
+        lane.introduction = rest
+    if not connection.address:
+        return rest.encode("utf-8", "surrogateescape")
+    address, port = connection.bare_address, connection.peer[1]
+    text = f"REMOTE_ADDR={address}\nREMOTE_PORT={port}\n{rest}"
+    return text.encode("utf-8", "surrogateescape")
 
 
-class Introducer:
-    """Writes the introductions of one daemon's clients."""
-
-    def __init__(self) -> None:
-        self._templates = PerVerdict[bytes]()
-
-    def introduce(self, connection: Connection) -> bytes:
-        """The lines for a connection that has a verdict."""
-        verdict = connection.verdict
-        if verdict is None or not is_plain(connection):
-            addresses = _addresses(connection) if is_ip(connection.listener) else b""
-            return addresses + constant_lines(connection)
-        constant = self._templates.get(verdict)
-        if constant is None:
-            constant = self._templates.keep(verdict, constant_lines(connection))
-        return _addresses(connection) + constant
-
-
-def _addresses(connection: Connection) -> bytes:
-    server = connection.server
-    text = ADDRESSES % (
-        unmapped(str(connection.peer[0])),
-        connection.peer[1],
-        unmapped(server.address),
-        server.port,
-    )
-    return text.encode()
-
-
-def constant_lines(connection: Connection) -> bytes:
-    """All lines that don't name addresses and ports."""
+def constant_lines(connection: Connection) -> str:
+    """All lines but the client's address and port."""
     lines = [f"DAEMON={connection.listener.name}"]
+    if connection.address:
+        server = connection.server
+        lines += [f"LOCAL_ADDR={unmapped(server.address)}", f"LOCAL_PORT={server.port}"]
     for key, fact in (("REMOTE_HOST", Fact.CLIENT_NAME), ("REMOTE_USER", Fact.CLIENT_USER)):
         if value := known_fact(connection.request, fact):
             lines.append(f"{key}={value}")
     verdict = connection.verdict
     if verdict is not None and verdict.place is not None:
         lines.append(f"RULE={verdict.place.origin.rpartition('/')[2]}:{verdict.place.line}")
-    text = "".join(f"{line}\n" for line in lines).encode()
-    return text + b"".join(_option_lines(verdict.actions if verdict is not None else ()))
+    text = "".join(f"{line}\n" for line in lines)
+    options = b"".join(_option_lines(verdict.actions if verdict is not None else ()))
+    return text + options.decode("utf-8", "surrogateescape")
 
 
 def _option_lines(actions: tuple[Action, ...]) -> Iterator[bytes]:

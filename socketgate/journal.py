@@ -69,6 +69,13 @@ class Journal:
 
     def send(self, entry: bytes) -> None:
         """Write one entry, or keep it until journald takes it. Never blocks, never raises."""
+        if not self._waiting and self._sock is not None:
+            try:
+                self._sock.send(entry)
+            except OSError:
+                pass  # what is the matter is seen below
+            else:
+                return
         if not self.has_journald:
             self._write_out(entry)
             return

@@ -29,7 +29,10 @@ class Repetition:
 
         Otherwise it is counted for the window's summary.
         """
-        network = network_of(address.encode())
+        if ":" not in address and "." in address:  # as network_of, for the usual flood
+            network = f"{address[: address.rindex('.')]}.0/24"
+        else:
+            network = network_of(address.encode())
         written = self._written.get(network, 0)
         if (
             written < self._most_per_network

@@ -23,6 +23,7 @@ LAYERS = {
         rules.rule rules.flat rules.addresslines rules.lintword rules.lint
         rules.steps rules.policy
         rules.syntax rules.compile rules.shadow rules.lintfiles rules.names rules.table rules.decide
+        rules.trace
         """,
     "apart: the standard library only": """
         program takeover spawn
@@ -37,7 +38,7 @@ LAYERS = {
         accounts netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation accept identify limits perverdict entry introduction audit trust
+        activation lane accept identify limits entry introduction audit trust
         command_message commands commandconnect banner act channel handoff rulefiles reload
         """,
     "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from socketgate.accept import Connection, accept_burst
 from socketgate.activation import Listener
-from socketgate.identify import ip_text, is_ip
+from socketgate.identify import is_ip, set_addresses
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -61,6 +61,6 @@ def connected(
         (connection,) = accept_burst(listener, _numbers, 1)
         connection.text = text
         if is_ip(listener):
-            connection.address = ip_text(connection.peer)
+            set_addresses(connection)
         with connection:
             yield connection, client

@@ -11,7 +11,7 @@ from socketgate.accept import Connection, PeerAddress
 from socketgate.activation import Listener
 from socketgate.audit import Audit
 from socketgate.entry import FACILITIES, LEVELS, Outcome
-from socketgate.identify import ip_text, server_of
+from socketgate.identify import ServerAddresses, set_addresses
 from socketgate.journal import MESSAGE_ID, Journal
 from socketgate.limits import Repetition
 from socketgate.rules.option import Action, KeepAlive, Severity, Twist
@@ -77,7 +77,7 @@ def client(
 ) -> Iterator[Connection]:
     """A connection with this verdict, and these facts known: name, user."""
     with connected(listener) as (connection, _):
-        connection.server = server_of(connection)
+        connection.server = ServerAddresses(listener).of(connection)
         connection.verdict = verdict
         known = {"name": Fact.CLIENT_NAME, "user": Fact.CLIENT_USER}
         values: dict[Lookup, Answer] = {known[key]: value for key, value in facts.items()}
@@ -242,7 +242,8 @@ def test_the_text_has_tcpd_s_form_of_an_address_and_the_field_systemd_s(
     record: Record, peer: PeerAddress, text: str, field: str
 ) -> None:
     with listening("::") as listener, client(listener, ALLOWED) as connection:
-        connection.peer, connection.address = peer, ip_text(peer)
+        connection.peer = peer
+        set_addresses(connection)
         record.audit.write(connection, Outcome.HANDED_OVER)
     (entry,) = record.entries()
     assert (entry["MESSAGE"], entry["SOCKETGATE_CLIENT_ADDR"]) == (text, field)

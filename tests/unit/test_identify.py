@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.accept import NOWHERE, PeerAddress, Server
+from socketgate.accept import NOWHERE, PeerAddress
 from socketgate.identify import (
+    ServerAddresses,
     build_request,
     fixed_server,
     ip_text,
     is_ip,
     local_user,
-    server_of,
     unmapped,
 )
+from socketgate.lane import Server
 from socketgate.rules.request import UNKNOWN, Endpoint, Fact, Request
 from tests.support.clients import connected, listening, listening_locally
 
@@ -72,12 +73,12 @@ def test_a_local_listener_s_end_is_nowhere(tmp_path: Path) -> None:
 
 def test_our_end_is_asked_of_the_connection() -> None:
     with listening("::") as listener, connected(listener) as (connection, client):
-        assert server_of(connection) == Server("::1", client.getpeername()[1])
+        assert ServerAddresses(listener).of(connection) == Server("::1", client.getpeername()[1])
 
 
 def test_the_rules_see_both_ends() -> None:
     with listening() as listener, connected(listener) as (connection, client):
-        connection.server = server_of(connection)
+        connection.server = ServerAddresses(listener).of(connection)
         assert build_request(connection) == Request(
             daemon=b"sshd",
             client=Endpoint(b"127.0.0.1", client.getsockname()[1]),

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.identify import ip_text, server_of
-from socketgate.introduction import Introducer
+from socketgate.identify import ServerAddresses
+from socketgate.introduction import introduce
+from socketgate.lane import Lane
 from socketgate.rules.option import (
     Action,
     KeepAlive,
@@ -33,11 +34,11 @@ def introduced(
         for fact, value in (facts or {}).items():
             connection.request = (connection.request or request()).with_fact(fact, value)
         if not local:
-            connection.server = server_of(connection)
-            connection.address = ip_text(connection.peer)
-        introducer = Introducer()
-        text = introducer.introduce(connection)
-        assert introducer.introduce(connection) == text
+            connection.server = ServerAddresses(listener).of(connection)
+        text = introduce(connection)
+        if verdict is not None:
+            connection.lane = Lane(verdict, connection.server)
+            assert [introduce(connection), introduce(connection)] == [text, text]
         if not local:
             text = text.replace(b"%d\n" % client.getsockname()[1], b"CLIENT\n")
             text = text.replace(b"%d\n" % client.getpeername()[1], b"SERVER\n")
@@ -98,15 +99,3 @@ def test_a_variable_set_twice_is_told_twice_in_order() -> None:
 
 def test_a_local_client_has_no_remote_end(tmp_path: Path) -> None:
     assert introduced(Verdict(Access.ALLOW), local=tmp_path) == ["DAEMON=sshd"]
-
-
-def test_what_is_made_once_is_not_taken_for_another_verdict() -> None:
-    introducer = Introducer()
-    with listening() as listener, connected(listener) as (connection, _):
-        connection.address = ip_text(connection.peer)
-        texts = []
-        for line in (1, 2, 1):
-            place = RulePlace(TableName.ALLOW, "/etc/hosts.allow", line)
-            connection.verdict = Verdict(Access.ALLOW, place)
-            texts.append(introducer.introduce(connection).splitlines()[-1])
-    assert texts == [b"RULE=hosts.allow:1", b"RULE=hosts.allow:2", b"RULE=hosts.allow:1"]
