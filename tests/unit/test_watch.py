@@ -338,7 +338,7 @@ def test_an_overflow_of_events_calls_back_everybody(open_one: Open, tmp_path: Pa
         watcher.watch(busy, [str(tmp_path / "busy" / "file")])
         watcher.watch(quiet, [str(tmp_path / "quiet")])
         files = [tmp_path / "busy" / name for name in ("a", "b")]
-        for _ in range(int(QUEUED_EVENTS.read_text()) // 4 + 1):
+        for _ in range(int(QUEUED_EVENTS.read_text()) // 5 + 1):
             for file in files:  # two names in turn: events that are alike would be merged
                 file.touch()
                 file.unlink()
