@@ -46,7 +46,8 @@ class Connection:
 
     __slots__ = (
         "accepted_ns", "address", "ban", "bare_address", "fd", "generation", "id", "lane",
-        "listener", "lookup_notes", "peer", "refused_by", "request", "server", "text", "until_ns", "verdict",
+        "listener", "lookup_notes", "peer", "refused_by", "request", "server", "text", "until_ns",
+        "verdict",
     )  # fmt: skip
 
     def __init__(self, fd: int, peer: PeerAddress, listener: Listener, number: int) -> None:

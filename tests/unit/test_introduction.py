@@ -46,7 +46,7 @@ def introduced(
 
 
 ENDS = [
-    "REMOTE_ADDR=::1", "REMOTE_PORT=CLIENT", "LOCAL_ADDR=::1", "LOCAL_PORT=SERVER", "DAEMON=sshd",
+    "REMOTE_ADDR=::1", "REMOTE_PORT=CLIENT", "DAEMON=sshd", "LOCAL_ADDR=::1", "LOCAL_PORT=SERVER",
 ]  # fmt: skip
 
 
