@@ -13,6 +13,7 @@ from socketgate.accept import Connection
 from socketgate.entry import DAEMON_FACILITY, KINDS, LEVELS, EntryWriter, Outcome
 from socketgate.journal import MESSAGE_ID, Journal, encode_entry
 from socketgate.limits import WINDOW_SECONDS, Repetition
+from socketgate.refusals import RefusalCounts
 
 #: How many of the last refused clients are remembered for `socketgate status`.
 LAST_REFUSED = 10
@@ -29,6 +30,8 @@ class Audit:
         self._window: asyncio.TimerHandle | None = None
         #: Connections by outcome since the start, exact whatever was written out.
         self.counts = dict.fromkeys(Outcome, 0)
+        #: Which rules refused.
+        self.refusals = RefusalCounts()
         #: The last refused clients: wall-clock time in seconds, address.
         self.last_refused: collections.deque[tuple[float, str]] = collections.deque(
             maxlen=LAST_REFUSED
@@ -38,6 +41,7 @@ class Audit:
         """One connection has ended."""
         self.counts[outcome] += 1
         if outcome is Outcome.REFUSED:
+            self.refusals.add(connection.verdict)
             self.last_refused.append((time.time(), connection.address))
         if KINDS[outcome].is_summed_up and not self._repetition.admit(connection.bare_address):
             self._open_window()

@@ -161,12 +161,12 @@ class Bans:
             return None if self.is_spared(address) else ban
         return None
 
-    def matching(self, address: str, daemon: str, now: float) -> Iterator[Ban]:
-        """Every ban of a net that has this address, spared or not."""
+    def matching(self, address: str, daemon: str | None, now: float) -> Iterator[Ban]:
+        """Every ban of a net that has this address, spared or not; None: whatever the daemon."""
         bits, value = parse_address(address)
         for length, heads in self._nets[bits].items():
             for ban in heads.get(value >> (bits - length), ()):
-                if ban.until > now and ban.concerns(daemon):
+                if ban.until > now and (daemon is None or ban.concerns(daemon)):
                     yield ban
 
     def _keep(self, net: Net, bans: tuple[Ban, ...], more: int) -> None:

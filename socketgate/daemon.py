@@ -17,6 +17,7 @@ from pathlib import Path
 from socketgate import __version__
 from socketgate.activation import Listener, close_all, passed_listeners
 from socketgate.audit import Audit
+from socketgate.banwatch import BansInForce
 from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
 from socketgate.commands import Commands
 from socketgate.config import Config, load_config
@@ -100,6 +101,8 @@ class Daemon:
         """What the gates share; closed in reverse order, whatever happens in between."""
         self._watcher = Watcher()
         stack.callback(self._watcher.close)
+        self._bans = BansInForce(self._config.bans, self._watcher)
+        stack.callback(self._bans.close)
         path = runner_path(self._config.commands.socket, os.environ)
         runner = OwnRunner() if path is None else RunnerAt(path)
         stack.callback(runner.close)
@@ -126,6 +129,7 @@ class Daemon:
             look_up=self._look_up,
             deciding=Shares(limits.deciding_connections, limits.deciding_per_source),
             limits=limits,
+            bans=self._bans.bans,
             run_command=self._commands.run,
         )
         return [self._build_gate(listener, stations) for listener in self._listeners]
