@@ -226,7 +226,7 @@ class Gate:
         """Whether a ban concerns the client; then this was its end."""
         if not self._is_ip:
             return False
-        ban = self._stations.bans.find(connection.address, self.listener.name, time.time())
+        ban = self._stations.bans.find(connection.bare_address, self.listener.name, time.time())
         if ban is None:
             return False
         connection.ban = ban.net.name

@@ -31,6 +31,14 @@ class LookupCache:
         self._kept.move_to_end(key)
         return found
 
+    def age(self, key: Hashable) -> float:
+        """How long ago, in seconds, an answer was put in; 0 for one that isn't kept."""
+        kept = self._kept.get(key)
+        if kept is None:
+            return 0.0
+        until, found = kept
+        return max(self._clock() - until + keep_seconds(found.answer, self._limits), 0.0)
+
     def put(self, key: Hashable, found: Found, generation: int) -> None:
         """Keep an answer, unless it was asked for before the last flush."""
         if generation != self.generation:

@@ -89,6 +89,10 @@ class Lookups:
             case _:
                 return self._cache.get(_cache_key(fact, request))
 
+    def age(self, fact: Lookup, request: Request) -> float:
+        """How long ago, in seconds, a cached answer was found out; 0 for one that isn't cached."""
+        return self._cache.age(_cache_key(fact, request))
+
     async def look_up(
         self, fact: Lookup, request: Request, *, timeout_seconds: float | None = None
     ) -> Found:
