@@ -119,7 +119,7 @@ def look_up_host(name: bytes) -> Found:
 def _shown(found: object) -> str:
     if not isinstance(found, bytes) or found == UNKNOWN:
         return "without a name"
-    return "a contradiction (PARANOID)" if found == PARANOID else found.decode("utf-8", "replace")
+    return "PARANOID" if found == PARANOID else found.decode("utf-8", "replace")
 
 
 def look_up_netgroup(name: bytes) -> Found:

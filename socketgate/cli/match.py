@@ -56,9 +56,14 @@ class Asked:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
+    _add_options(parser)
+    # argparse takes words between options only by itself, and not in a subparser: see `run`.
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage, parser.epilog = USAGE, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("words", nargs="*", metavar="WORD", help=argparse.SUPPRESS)
     add_files(parser)
     parser.add_argument(
         "--resolve", action="store_true", help="look names up, as the gate would for a client"
@@ -75,6 +80,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="answer requests from standard input: one JSON object on each line",
     )
+
+
+def _parse_rest(arguments: argparse.Namespace) -> None:
+    """The words from the first one on that is no option, with the options between them."""
+    parser = argparse.ArgumentParser(prog="socketgate match", description=HELP)
+    _add_options(parser)
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.parse_intermixed_args(arguments.rest, arguments)
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +116,7 @@ def configured(arguments: argparse.Namespace) -> Config:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
+    _parse_rest(arguments)
     asked = None if arguments.jsonl else parse_words(arguments.words)
     config = configured(arguments)
     if asked is None:

@@ -187,6 +187,28 @@ def test_a_wrong_command_line_says_what_is_wrong(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--json", "sshd", "203.0.113.1", "name=a.example.org"],
+        ["sshd", "--json", "203.0.113.1", "name=a.example.org"],
+        ["sshd", "203.0.113.1", "--json", "name=a.example.org"],
+        ["sshd", "203.0.113.1", "name=a.example.org", "--json"],
+    ],
+)
+def test_options_may_stand_anywhere(
+    words: list[str], files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["match", *files, *words])
+    assert json.loads(capsys.readouterr().out)["line"] == 2
+
+
+def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["match", "sshd", "192.0.2.7", "--resolv3"])
+    assert (ended.value.code, "--resolv3" in capsys.readouterr().err) == (2, True)
+
+
 def test_every_status_of_a_list_goes_to_one_command(tmp_path: Path) -> None:
     rules = "ALL: ALL: aclexec one: aclexec two\n"
     files = rule_files(tmp_path, rules, DENY)
