@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from socketgate.banwatch import BansInForce
 from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
 from socketgate.commands import Commands
 from socketgate.config import Config, load_config
+from socketgate.control import Control, rights_by
 from socketgate.gate import Gate, Stations
 from socketgate.handoff import Handoff
 from socketgate.journal import MESSAGE_ID, Journal, JournalHandler
@@ -28,7 +30,9 @@ from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
 from socketgate.lookups import FLUSH_ON, Lookups
 from socketgate.notify import Notifier, watchdog_seconds
+from socketgate.operations import Operations, runtime_folder
 from socketgate.reload import RulesInForce
+from socketgate.report import Report
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import CommandStatus, Need, Request
 from socketgate.trust import trusted_uids
@@ -93,6 +97,7 @@ class Daemon:
             await self._open_all(stack)
             self._gates = self._build_gates()
             stopped = self._handle_signals(loop)
+            await self._open_control(stack)
             self._start()
             await stopped.wait()
             await self._stop()
@@ -120,14 +125,35 @@ class Daemon:
         )
         stack.push_async_callback(self._rules.close)
 
+    async def _open_control(self, stack: contextlib.AsyncExitStack) -> None:
+        """The admin's tools need it; the gate's clients don't."""
+        try:
+            folder = runtime_folder(os.environ, self._listeners[0].name)
+            if folder is None:
+                return
+            operations = Operations(
+                report=Report(self._rules, self._bans.bans, self._gates, time.time()),
+                lookups=self._lookups,
+                deciding=self._deciding,
+                limits=self._config.limits,
+                reload_now=self._on_sighup,
+            )
+            rights = rights_by(self._config.control)
+            control = Control(folder / "control", rights, operations.methods())
+            control.open()
+            stack.push_async_callback(control.close)
+        except OSError as error:
+            log.warning("the control socket can't be opened: %s", error)
+
     def _build_gates(self) -> list[Gate]:
         limits = self._config.limits
+        self._deciding = Shares(limits.deciding_connections, limits.deciding_per_source)
         stations = Stations(
             rules=self._rules,
             look_for_changes=self._watcher.look,
             known=self._known,
             look_up=self._look_up,
-            deciding=Shares(limits.deciding_connections, limits.deciding_per_source),
+            deciding=self._deciding,
             limits=limits,
             bans=self._bans.bans,
             run_command=self._commands.run,

@@ -82,6 +82,11 @@ class RulesInForce:
         return self._settling_since is not None
 
     @property
+    def is_settled(self) -> bool:
+        """Whether what was read last is in force, or known to be wrong."""
+        return bool(self.last_error) or self._read == self.sources
+
+    @property
     def paths(self) -> set[str]:
         """Every file the rules come from, whether it exists or not."""
         host_files = {path.decode("utf-8", "surrogateescape") for path in self._read.host_files}

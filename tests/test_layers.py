@@ -38,11 +38,13 @@ LAYERS = {
         accounts netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation lane accept identify limits entry introduction audit trust
+        activation lane accept identify limits entry introduction refusals audit trust
         command_message commands commandconnect banner act channel handoff rulefiles reload
+        varlink answers control
         """,
     "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",
     "the gate": "gate",
+    "what a gate tells": "report explain operations",
     "the daemon": "daemon",
     "what prints units and serves backends": """
         unitprograms unitcheck unitfile unitinstall launcher commandrunner

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""What the control socket takes and answers: the interface io.socketgate.Gate, as types.
+
+These are the fields of `--json` too. Times are seconds by time.time(); what is not there is null.
+"""
+
+from typing import TypedDict
+
+from socketgate.varlink import Interface, Method
+
+INTERFACE = "io.socketgate.Gate"
+
+
+class BackendState(TypedDict):
+    """A backend: its socket, and what it has not taken over yet."""
+
+    path: str
+    channels: int
+    unacknowledged: int
+    trouble: str | None
+
+
+class RuleCount(TypedDict):
+    """How many clients a rule has refused."""
+
+    file: str
+    line: int
+    refused: int
+
+
+class RefusedClient(TypedDict):
+    """One of the last refused clients."""
+
+    at: float
+    address: str
+
+
+class GateState(TypedDict):
+    """One listening socket: who waits, and how its connections have ended, by outcome."""
+
+    daemon: str
+    address: str
+    waiting: int
+    held: int
+    backends: list[BackendState]
+    outcomes: dict[str, int]
+    top_rules: list[RuleCount]
+    last_refused: list[RefusedClient]
+
+
+class RulesState(TypedDict):
+    """The rules in force; `error` says why what the files say now is not."""
+
+    generation: int
+    count: int
+    loaded_at: float
+    files: list[str]
+    error: str | None
+
+
+class StatusAnswer(TypedDict):
+    """All of the process."""
+
+    version: str
+    pid: int
+    started_at: float
+    rules: RulesState
+    bans: int
+    gates: list[GateState]
+
+
+class GateCounters(TypedDict):
+    """The numbers of one listening socket since the start, exact."""
+
+    daemon: str
+    address: str
+    waiting: int
+    held: int
+    outcomes: dict[str, int]
+
+
+class CountersAnswer(TypedDict):
+    """What is worth a graph."""
+
+    started_at: float
+    rules_generation: int
+    rules_count: int
+    rules_loaded_at: float
+    rules_in_error: bool
+    bans: int
+    gates: list[GateCounters]
+
+
+class BanEntry(TypedDict):
+    """A net that is refused; `until` is null for a ban without an end."""
+
+    net: str
+    daemon: str
+    made: int
+    until: int | None
+    origin: str
+    reason: str
+
+
+class BansAnswer(TypedDict):
+    """Some of the bans; `total` of all."""
+
+    bans: list[BanEntry]
+    total: int
+
+
+class ConsideredRule(TypedDict):
+    """A rule that was looked at: whether it matched, and why or why not."""
+
+    file: str
+    line: int
+    text: str
+    matched: bool
+    why: str
+
+
+class FactUsed(TypedDict):
+    """Something that had to be found out; `age` in seconds, 0 when it was just looked up."""
+
+    fact: str
+    answer: str
+    source: str
+    age: float
+    note: str | None
+
+
+class ExplainAnswer(TypedDict):
+    """The verdict, and how it came about."""
+
+    verdict: str
+    by: str
+    file: str | None
+    line: int | None
+    text: str | None
+    generation: int | None
+    rules: list[ConsideredRule]
+    not_shown: int
+    facts: list[FactUsed]
+    messages: list[str]
+    bans: list[BanEntry]
+    never_banned: bool
+    limits: list[str]
+
+
+class ReloadAnswer(TypedDict):
+    """What is in force after the files were read."""
+
+    generation: int
+    changed: bool
+    count: int
+
+
+class Status(TypedDict):
+    """The whole state, for people."""
+
+
+class Counters(TypedDict):
+    """Numbers, for graphs."""
+
+
+class Rules(TypedDict):
+    """The rules in force."""
+
+
+class ListBans(TypedDict):
+    """A thousand bans, from `offset` on; with `address` only those that have it."""
+
+    address: str | None
+    offset: int | None
+
+
+class Explain(TypedDict):
+    """What a client of a daemon would be told now, and why. Names and users not given are looked
+    up as for a real client.
+    """
+
+    daemon: str
+    address: str
+    name: str | None
+    user: str | None
+
+
+class Reload(TypedDict):
+    """Read the files now. For root and the admins' groups only."""
+
+
+class ReloadFailed(TypedDict):
+    """The files have errors; the rules in force are as before."""
+
+    message: str
+
+
+class InternalError(TypedDict):
+    """A mistake of ours; the journal has more."""
+
+
+class NoSuchDaemon(TypedDict):
+    """This gate serves no daemon of that name."""
+
+    daemon: str
+
+
+DEFINITION = Interface(
+    name=INTERFACE,
+    about="What a gate does and decides. See docs/control.md.",
+    methods=(
+        Method("Status", Status, StatusAnswer),
+        Method("Counters", Counters, CountersAnswer),
+        Method("Rules", Rules, RulesState),
+        Method("Bans", ListBans, BansAnswer),
+        Method("Explain", Explain, ExplainAnswer),
+        Method("Reload", Reload, ReloadAnswer),
+    ),
+    errors={
+        "ReloadFailed": ReloadFailed,
+        "NoSuchDaemon": NoSuchDaemon,
+        "InternalError": InternalError,
+    },
+)

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: MIT
+"""`socketgate explain`: the verdict a client would get now, and all that leads to it.
+
+Bans first, as in the gate; then the rules by judge(), with the facts that are given, kept, or
+looked up as for a real client. Nothing is executed, and a user can't be asked for: there is no
+connection that ident could be asked about.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed
+from socketgate.bans import Bans
+from socketgate.dryrun import canonical_address
+from socketgate.judge import LookUp, judge, judge_by_known
+from socketgate.lookup_values import Found
+from socketgate.report import ban_entry
+from socketgate.rules.request import (
+    UNKNOWN,
+    AccountExists,
+    CommandStatus,
+    Endpoint,
+    Fact,
+    ForwardAddresses,
+    InNetgroup,
+    Lookup,
+    Need,
+    Request,
+)
+from socketgate.rules.request import Answer as FactAnswer
+from socketgate.rules.table import RuleTable
+from socketgate.rules.trace import Considered, trace
+from socketgate.rules.verdict import Verdict
+from socketgate.varlink import invalid
+
+#: An answer that is known without asking, and its age in seconds.
+Kept = Callable[[Need, Request], tuple[Found, float] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Who would come to which daemon; a name or user that is None is not given."""
+
+    daemon: str
+    address: str
+    name: str | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """What is decided by. `generation` is None for rules that are not in force anywhere."""
+
+    table: RuleTable
+    generation: int | None
+    server: Endpoint
+    kept: Kept
+    look_up: LookUp
+    bans: Bans
+    limits: tuple[str, ...] = ()
+
+
+def parse_question(parameters: Mapping[str, object]) -> Question:
+    """From a call's parameters; raises CallFailed."""
+    texts: dict[str, str | None] = {}
+    for key in ("daemon", "address", "name", "user"):
+        match parameters.get(key):
+            case str(text) if text and len(text) <= 255:
+                texts[key] = text
+            case None if key in ("name", "user"):
+                texts[key] = None
+            case _:
+                raise invalid(key)
+    address = canonical_address(texts["address"] or "")
+    if address is None:
+        raise invalid("address")
+    return Question(texts["daemon"] or "", address, texts["name"], texts["user"])
+
+
+@dataclass(slots=True)
+class _Clerk:
+    """Gets the facts, and notes where each came from."""
+
+    question: Question
+    grounds: Grounds
+    used: list[FactUsed] = field(default_factory=list)
+
+    def known(self, need: Need, request: Request) -> Found | None:
+        """Given or kept; what can't be had is said to be so."""
+        given = self._given(need.fact)
+        if given is not None:
+            self._note(need, Found(given), "given", 0.0)
+            return Found(given)
+        match need.fact:
+            case Fact.CLIENT_USER:
+                found, source = Found(UNKNOWN), "none: only a real connection can be asked about"
+            case CommandStatus():
+                found, source = Found(0), "assumed: commands are not run"
+            case _:
+                kept = self.grounds.kept(need, request)
+                if kept is not None:
+                    self._note(need, kept[0], "kept", kept[1])
+                return kept[0] if kept is not None else None
+        self._note(need, found, source, 0.0)
+        return found
+
+    async def look_up(self, need: Need, request: Request) -> Found:
+        """Ask, as for a real client."""
+        found = await self.grounds.look_up(need, request)
+        self._note(need, found, "looked up", 0.0)
+        return found
+
+    def _given(self, fact: Lookup) -> bytes | None:
+        texts = {Fact.CLIENT_NAME: self.question.name, Fact.CLIENT_USER: self.question.user}
+        text = texts.get(fact) if isinstance(fact, Fact) else None
+        return text.encode() if text is not None else None
+
+    def _note(self, need: Need, found: Found, source: str, age: float) -> None:
+        self.used.append(
+            {
+                "fact": fact_name(need.fact),
+                "answer": answer_text(found.answer),
+                "source": source,
+                "age": round(age, 1),
+                "note": found.note or None,
+            }
+        )
+
+
+async def explain(question: Question, grounds: Grounds) -> ExplainAnswer:
+    """See above."""
+    request = Request(
+        daemon=question.daemon.encode(),
+        client=Endpoint(question.address.encode()),
+        server=grounds.server,
+    )
+    clerk = _Clerk(question, grounds)
+    judgement = judge_by_known(grounds.table, request, clerk.known)
+    verdict, judgement = await judge(grounds.table, judgement, clerk.known, clerk.look_up)
+    story = trace(grounds.table, judgement.request, verdict)
+    bans = _bans(question, grounds.bans)
+    is_spared = bool(bans) and grounds.bans.is_spared(_without_zone(question.address))
+    is_banned = bool(bans) and not is_spared
+    place = None if is_banned else verdict.place
+    decided = story.considered[-1] if story.considered and place is not None else None
+    return {
+        "verdict": "deny" if is_banned else verdict.access.value,
+        "by": _by(verdict, is_banned=is_banned),
+        "file": place.origin if place else None,
+        "line": place.line if place else None,
+        "text": _text(decided.text) if decided is not None and decided.text else None,
+        "generation": grounds.generation,
+        "rules": [_rule(one) for one in story.considered],
+        "not_shown": story.not_shown_count,
+        "facts": clerk.used,
+        "messages": list(verdict.messages),
+        "bans": bans,
+        "never_banned": is_spared,
+        "limits": list(grounds.limits),
+    }
+
+
+def _by(verdict: Verdict, *, is_banned: bool) -> str:
+    if is_banned:
+        return "ban"
+    if verdict.place is not None:
+        return "rule"
+    return "broken file" if verdict.messages else "no rule"
+
+
+def _bans(question: Question, bans: Bans) -> list[BanEntry]:
+    address = _without_zone(question.address)
+    return [ban_entry(ban) for ban in bans.matching(address, question.daemon, time.time())]
+
+
+def _without_zone(address: str) -> str:
+    return address.partition("%")[0]
+
+
+def _rule(one: Considered) -> ConsideredRule:
+    return {
+        "file": one.place.origin,
+        "line": one.place.line,
+        "text": _text(one.text),
+        "matched": one.is_match,
+        "why": one.why,
+    }
+
+
+def _text(text: bytes) -> str:
+    return text.decode("utf-8", "backslashreplace")
+
+
+def fact_name(fact: Lookup) -> str:
+    """What a fact is called."""
+    match fact:
+        case Fact():
+            return fact.value
+        case InNetgroup(group, host):
+            return f"{_text(host)} in netgroup {_text(group)}"
+        case AccountExists(name, is_group):
+            return f"{'group' if is_group else 'user'} {_text(name)} exists"
+        case CommandStatus(command):
+            return f"exit status of {_text(command)}"
+        case ForwardAddresses(name):
+            return f"addresses of {_text(name)}"
+
+
+def answer_text(answer: FactAnswer) -> str:
+    """An answer as text."""
+    match answer:
+        case bool():
+            return "yes" if answer else "no"
+        case bytes():
+            return _text(answer)
+        case frozenset():
+            return ", ".join(sorted(map(_text, answer))) or "none known"
+        case _:
+            return str(answer)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""What the control socket can do with a running gate: look, explain, reload."""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from socketgate.answers import INTERFACE, ExplainAnswer, ReloadAnswer
+from socketgate.config import Limits
+from socketgate.control import Method, Right
+from socketgate.explain import Grounds, explain, parse_question
+from socketgate.gate import Gate
+from socketgate.identify import is_ip
+from socketgate.lookup_values import Found, Shares
+from socketgate.lookups import Lookups
+from socketgate.reload import HALF_WRITTEN_SECONDS
+from socketgate.report import Report
+from socketgate.rules.request import UNKNOWN, Endpoint, Need, Request
+from socketgate.varlink import CallFailed
+
+#: How often it is looked whether a half-written line has its end, in seconds.
+POLL_SECONDS = 0.02
+
+#: The gates' folders by the unit files, and by hand as root.
+GATES = Path("/run/socketgate/gate")
+
+
+def runtime_folder(environ: Mapping[str, str], first_name: str) -> Path | None:
+    """Where the control socket goes: RuntimeDirectory=, or by hand a folder of the user's own.
+
+    None when there is none. Raises OSError.
+    """
+    if given := environ.get("RUNTIME_DIRECTORY"):
+        return Path(given.split(":")[0])
+    if os.geteuid() == 0:
+        folder = GATES / first_name
+    elif own := environ.get("XDG_RUNTIME_DIR"):
+        folder = Path(own) / "socketgate" / first_name
+    else:
+        return None
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operations:
+    """The methods of io.socketgate.Gate."""
+
+    report: Report
+    lookups: Lookups
+    deciding: Shares
+    limits: Limits
+    reload_now: Callable[[], None]
+
+    def methods(self) -> dict[str, Method]:
+        """Each with the right it takes."""
+        report = self.report
+        return {
+            "Status": Method(Right.LOOK, report.status),
+            "Counters": Method(Right.LOOK, report.counters),
+            "Rules": Method(Right.LOOK, report.rules_answer),
+            "Bans": Method(Right.LOOK, report.list_bans),
+            "Explain": Method(Right.LOOK, self.explain),
+            "Reload": Method(Right.CHANGE, self.reload),
+        }
+
+    async def explain(self, parameters: Mapping[str, object]) -> ExplainAnswer:
+        """What a client would be told now."""
+        question = parse_question(parameters)
+        gate = next(
+            (one for one in self.report.gates if one.listener.name == question.daemon), None
+        )
+        if gate is None:
+            raise CallFailed(f"{INTERFACE}.NoSuchDaemon", {"daemon": question.daemon})
+        rules = self.report.rules
+        grounds = Grounds(
+            table=rules.table,
+            generation=rules.generation,
+            server=server_end(gate),
+            kept=self._kept,
+            look_up=self._look_up,
+            bans=self.report.bans,
+            limits=self._limits_of(gate),
+        )
+        return await explain(question, grounds)
+
+    async def reload(self, _parameters: Mapping[str, object]) -> ReloadAnswer:
+        """Read the files; the answer comes when they are in force or known to be wrong."""
+        rules = self.report.rules
+        before = rules.generation
+        self.reload_now()
+        until = time.monotonic() + 2 * HALF_WRITTEN_SECONDS
+        while not rules.is_settled and time.monotonic() < until:
+            await asyncio.sleep(POLL_SECONDS)
+        if rules.last_error:
+            raise CallFailed(f"{INTERFACE}.ReloadFailed", {"message": rules.last_error})
+        return {
+            "generation": rules.generation,
+            "changed": rules.generation != before,
+            "count": rules.table.rule_count,
+        }
+
+    def _kept(self, need: Need, request: Request) -> tuple[Found, float] | None:
+        found = self.lookups.cached(need.fact, request)
+        return None if found is None else (found, self.lookups.age(need.fact, request))
+
+    async def _look_up(self, need: Need, request: Request) -> Found:
+        return await self.lookups.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
+
+    def _limits_of(self, gate: Gate) -> tuple[str, ...]:
+        """How near the gate is to what it can take."""
+        return (
+            f"{self.deciding.total} of {self.limits.deciding_connections} clients wait for lookups",
+            f"{gate.handoff.held_count} of {self.limits.held_connections} wait for a backend",
+        )
+
+
+def server_end(gate: Gate) -> Endpoint:
+    """The server's end as far as it is known without a client: of a wildcard only the port."""
+    if not is_ip(gate.listener):
+        return Endpoint()
+    address, port = gate.listener.sock.getsockname()[:2]
+    is_wildcard = address in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
+    return Endpoint(UNKNOWN if is_wildcard else address.encode(), port)

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: MIT
+"""What the control socket answers about a running gate: its state and its numbers."""
+
+import itertools
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from socketgate import __version__
+from socketgate.answers import (
+    BackendState,
+    BanEntry,
+    BansAnswer,
+    CountersAnswer,
+    GateCounters,
+    GateState,
+    RuleCount,
+    RulesState,
+    StatusAnswer,
+)
+from socketgate.bans import NEVER, Ban, Bans
+from socketgate.gate import Gate
+from socketgate.handoff import Backend
+from socketgate.reload import RulesInForce
+from socketgate.varlink import invalid
+
+#: Rules that refuse the most, in a status.
+TOP_RULES = 5
+
+#: Bans in one answer.
+BANS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Looks at the parts of a gate process; changes nothing."""
+
+    rules: RulesInForce
+    bans: Bans
+    gates: Sequence[Gate]
+    started_at: float
+
+    async def status(self, _parameters: Mapping[str, object]) -> StatusAnswer:
+        """All of it."""
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_at": self.started_at,
+            "rules": self.rules_state(),
+            "bans": self.bans.count,
+            "gates": [gate_state(gate) for gate in self.gates],
+        }
+
+    async def counters(self, _parameters: Mapping[str, object]) -> CountersAnswer:
+        """The numbers."""
+        return {
+            "started_at": self.started_at,
+            "rules_generation": self.rules.generation,
+            "rules_count": self.rules.table.rule_count,
+            "rules_loaded_at": self.rules.loaded_at,
+            "rules_in_error": bool(self.rules.last_error),
+            "bans": self.bans.count,
+            "gates": [gate_counters(gate) for gate in self.gates],
+        }
+
+    async def rules_answer(self, _parameters: Mapping[str, object]) -> RulesState:
+        """The rules in force."""
+        return self.rules_state()
+
+    async def list_bans(self, parameters: Mapping[str, object]) -> BansAnswer:
+        """A part of the bans."""
+        offset = parameters.get("offset") or 0
+        if not isinstance(offset, int) or offset < 0:
+            raise invalid("offset")
+        bans: Iterable[Ban] = self.bans
+        match parameters.get("address"):
+            case None:
+                total = self.bans.count
+            case str(address):
+                bans = self._matching(address)
+                total = len(bans)
+            case _:
+                raise invalid("address")
+        part = itertools.islice(bans, offset, offset + BANS_AT_ONCE)
+        return {"bans": [ban_entry(ban) for ban in part], "total": total}
+
+    def rules_state(self) -> RulesState:
+        """The rules in force."""
+        return {
+            "generation": self.rules.generation,
+            "count": self.rules.table.rule_count,
+            "loaded_at": self.rules.loaded_at,
+            "files": sorted(self.rules.paths),
+            "error": self.rules.last_error or None,
+        }
+
+    def _matching(self, address: str) -> list[Ban]:
+        try:
+            return list(self.bans.matching(address, None, time.time()))
+        except ValueError as error:
+            raise invalid("address") from error
+
+
+def gate_state(gate: Gate) -> GateState:
+    """One listening socket."""
+    top = gate.audit.refusals.top(TOP_RULES)
+    return {
+        "daemon": gate.listener.name,
+        "address": gate.listener.address,
+        "waiting": gate.waiting_count,
+        "held": gate.handoff.held_count,
+        "backends": [backend_state(backend) for backend in gate.handoff.backends],
+        "outcomes": outcomes(gate),
+        "top_rules": [RuleCount(file=file, line=line, refused=n) for file, line, n in top],
+        "last_refused": [{"at": at, "address": address} for at, address in gate.audit.last_refused],
+    }
+
+
+def gate_counters(gate: Gate) -> GateCounters:
+    """One listening socket's numbers."""
+    return {
+        "daemon": gate.listener.name,
+        "address": gate.listener.address,
+        "waiting": gate.waiting_count,
+        "held": gate.handoff.held_count,
+        "outcomes": outcomes(gate),
+    }
+
+
+def outcomes(gate: Gate) -> dict[str, int]:
+    """Connections by how they ended."""
+    return {outcome.value: count for outcome, count in gate.audit.counts.items()}
+
+
+def backend_state(backend: Backend) -> BackendState:
+    """One backend."""
+    return {
+        "path": backend.path,
+        "channels": len(backend.channels),
+        "unacknowledged": sum(one.unacknowledged_count for one in backend.channels),
+        "trouble": backend.trouble or None,
+    }
+
+
+def ban_entry(ban: Ban) -> BanEntry:
+    """A ban; without an end it has `until` null."""
+    return {
+        "net": str(ban.net),
+        "daemon": ban.daemon,
+        "made": ban.made,
+        "until": None if ban.until == NEVER else ban.until,
+        "origin": ban.origin,
+        "reason": ban.reason,
+    }

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: MIT
+"""Varlink (https://varlink.org): messages, errors, interface definitions, and a client's call.
+
+    call   {"method": "io.socketgate.Gate.Status", "parameters": {}} NUL
+    reply  {"parameters": {...}} NUL   or   {"error": "org.varlink.service.MethodNotFound", ...} NUL
+
+What is wanted of a method is written once, as typed dictionaries; the text of the interface, which
+`varlinkctl introspect` shows, is made from them.
+"""
+
+import json
+import socket
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+SERVICE = "org.varlink.service"
+
+#: A call from outside is never longer; who sends more is not talking to us, in bytes.
+MAX_CALL_BYTES = 16 * 1024
+#: What a client takes for an answer, in bytes.
+MAX_REPLY_BYTES = 16 * 1024 * 1024
+
+#: https://varlink.org/Service, as every service has it.
+SERVICE_DESCRIPTION = """\
+# What every Varlink service answers about itself.
+interface org.varlink.service
+
+method GetInfo() -> (
+  vendor: string,
+  product: string,
+  version: string,
+  url: string,
+  interfaces: []string
+)
+
+method GetInterfaceDescription(interface: string) -> (description: string)
+
+error InterfaceNotFound(interface: string)
+error MethodNotFound(method: string)
+error MethodNotImplemented(method: string)
+error InvalidParameter(parameter: string)
+error PermissionDenied()
+error ExpectedMore()
+"""
+
+_PLAIN = {str: "string", int: "int", float: "float", bool: "bool"}
+
+
+class CallFailed(Exception):
+    """An error reply: its name, and its parameters."""
+
+    def __init__(self, name: str, parameters: Mapping[str, object] | None = None) -> None:
+        super().__init__(name)
+        self.name = name
+        self.parameters = dict(parameters or {})
+
+
+class NotVarlink(Exception):
+    """What came is no message of the protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call as it came: the method with its interface, and the parameters."""
+
+    method: str
+    parameters: Mapping[str, object]
+    is_oneway: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A method for the interface's text: what it takes and what it answers."""
+
+    name: str
+    takes: type
+    answers: type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """An interface: its methods, and its errors with the text that goes with each."""
+
+    name: str
+    about: str
+    methods: tuple[Method, ...]
+    errors: Mapping[str, type] = field(default_factory=dict)
+
+
+def parse_call(data: bytes) -> Call:
+    """One message without its NUL; raises NotVarlink."""
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise NotVarlink from error
+    match message:
+        case {"method": str(method)} if "." in method:
+            parameters = message.get("parameters") or {}
+        case _:
+            raise NotVarlink
+    if not isinstance(parameters, dict) or "upgrade" in message:
+        raise NotVarlink
+    return Call(method, parameters, message.get("oneway") is True)
+
+
+def encode(message: Mapping[str, object]) -> bytes:
+    """A message with its NUL."""
+    return json.dumps(message, separators=(",", ":")).encode() + b"\0"
+
+
+def encode_error(error: CallFailed) -> bytes:
+    """An error reply."""
+    return encode({"error": error.name, "parameters": error.parameters})
+
+
+def invalid(parameter: str) -> CallFailed:
+    """The error for a parameter that is missing, of the wrong type or makes no sense."""
+    return CallFailed(f"{SERVICE}.InvalidParameter", {"parameter": parameter})
+
+
+def ask(path: str, method: str, parameters: Mapping[str, object], seconds: float) -> object:
+    """Call a method and give what it answers.
+
+    Raises CallFailed for an error reply, NotVarlink, or OSError when nobody answers in time.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(seconds)
+        sock.connect(path)
+        sock.sendall(encode({"method": method, "parameters": parameters}))
+        answer = _reply(sock)
+    match answer:
+        case {"error": str(name), "parameters": dict(about)}:
+            raise CallFailed(name, about)
+        case {"error": str(name)}:
+            raise CallFailed(name)
+        case {"parameters": dict(found)}:
+            return found
+        case dict():
+            return {}
+        case _:
+            raise NotVarlink
+
+
+def _reply(sock: socket.socket) -> object:
+    data = bytearray()
+    while not data.endswith(b"\0"):
+        part = sock.recv(1 << 16)
+        if not part or len(data) > MAX_REPLY_BYTES:
+            raise NotVarlink
+        data += part
+    try:
+        answer: object = json.loads(data[:-1])
+    except ValueError as error:
+        raise NotVarlink from error
+    return answer
+
+
+def describe(interface: Interface) -> str:
+    """The text of an interface."""
+    named: dict[str, type] = {}
+    methods = []
+    for method in interface.methods:
+        takes, answers = (_struct(kind, named) for kind in (method.takes, method.answers))
+        methods.append(f"{_comment(method.takes)}method {method.name}{takes} -> {answers}\n")
+    errors = [
+        f"{_comment(kind)}error {name}{_struct(kind, named)}\n"
+        for name, kind in interface.errors.items()
+    ]
+    # A type's own fields may name further types: `named` grows while it is gone through.
+    described: dict[str, str] = {}
+    while left := [name for name in named if name not in described]:
+        for name in left:
+            kind = named[name]
+            described[name] = f"{_comment(kind)}type {name} {_struct(kind, named)}\n"
+    head = f"# {interface.about}\ninterface {interface.name}\n"
+    return "\n".join([head, *described.values(), *methods, *errors])
+
+
+def _comment(kind: type) -> str:
+    lines = (kind.__doc__ or "").strip().splitlines()
+    return "".join(f"# {line.strip()}".rstrip() + "\n" for line in lines)
+
+
+def _struct(kind: type, named: dict[str, type]) -> str:
+    fields = [f"{name}: {_type(hint, named)}" for name, hint in typing.get_type_hints(kind).items()]
+    return "({})".format(", ".join(fields)) if len(fields) < 3 else _block(fields)
+
+
+def _block(fields: Iterable[str]) -> str:
+    return "(\n" + ",\n".join(f"  {one}" for one in fields) + "\n)"
+
+
+def _type(hint: object, named: dict[str, type]) -> str:
+    """A field's type: string, int, float, bool, []T, [string]T, ?T, or one with a name."""
+    if isinstance(hint, type) and hint in _PLAIN:
+        return _PLAIN[hint]
+    arguments = typing.get_args(hint)
+    match typing.get_origin(hint):
+        case types.UnionType:
+            (known,) = (one for one in arguments if one is not types.NoneType)
+            return f"?{_type(known, named)}"
+        case origin if origin is list:
+            return f"[]{_type(arguments[0], named)}"
+        case origin if origin is dict:
+            return f"[string]{_type(arguments[1], named)}"
+        case _ if isinstance(hint, type):
+            named[hint.__name__] = hint
+            return hint.__name__
+        case _:
+            raise TypeError(f"{hint!r} has no counterpart in Varlink")
