@@ -4,13 +4,13 @@
 
     packaging/build/source.py OUT
 
-    OUT/socketgate-VERSION.tar.gz    everything git knows, and PKG-INFO: a source distribution of PyPI's
+    OUT/socketgate-VERSION.tar.gz    all that git knows, and PKG-INFO: what pip can install
     OUT/socketgate.spec, OUT/socketgate.sysusers, OUT/PKGBUILD, OUT/socketgate.install
     OUT/debian/
     OUT/date                         seconds: SOURCE_DATE_EPOCH, else the last commit's
 
-The version is that of socketgate/__init__.py, the changes are those of docs/CHANGELOG.md, whose first
-chapter must be about this version. The same commit gives the same bytes.
+The version is that of socketgate/__init__.py, the changes are those of docs/CHANGELOG.md, whose
+first chapter must be about this version. The same commit gives the same bytes.
 """
 
 import argparse
@@ -48,9 +48,14 @@ class NotReady(Exception):
 
 def git(*words: str) -> str:
     """What git says about the project."""
-    return subprocess.run(
-        ["git", *words], cwd=PROJECT, check=True, capture_output=True, text=True
-    ).stdout
+    done = subprocess.run(  # noqa: S603  # words of this file
+        ["git", *words],  # noqa: S607  # wherever git is
+        cwd=PROJECT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
 
 
 def read_version() -> str:
