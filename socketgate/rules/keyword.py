@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
+from functools import lru_cache, partial
 
 from socketgate.rules.option import (
     Action,
@@ -182,6 +182,7 @@ def parse_option(field: Field) -> Step:
     return keyword.parse(field.value or b"")
 
 
+@lru_cache(maxsize=1000)
 def suggestion(keyword: bytes) -> str:
     """What an unknown option may have been meant for."""
     if keyword.startswith((b"/", b"(")):

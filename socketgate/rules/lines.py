@@ -69,13 +69,13 @@ class LineReader:
 
     __slots__ = ("data", "number", "physical", "position")
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, number: int = 0, physical: int = 0) -> None:
         self.data = data
         #: Where the next logical line begins.
         self.position = 0
         #: Newlines counted by libwrap, and all newlines, before that place.
-        self.number = 0
-        self.physical = 0
+        self.number = number
+        self.physical = physical
 
     def __iter__(self) -> Iterator[LogicalLine]:
         while (line := self.read()) is not None:

@@ -7,6 +7,7 @@ legal and probably not meant. Words are looked at in lintword.py, whole tables i
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from socketgate.rules.address import six
 from socketgate.rules.diagnostic import Findings, Severity
@@ -17,7 +18,7 @@ from socketgate.rules.lintword import (
     client_word_faults,
     daemon_word_faults,
 )
-from socketgate.rules.split import Fields, Word, segments, split_words
+from socketgate.rules.split import Fields, Word, segments
 from socketgate.rules.text import BLANKS
 from socketgate.rules.word import Reading
 
@@ -99,25 +100,28 @@ def lint_no_fields(findings: Findings, line: LogicalLine) -> None:
     findings.error("no-colon", start, 'missing ":" separator: the line is ignored', hint)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The words and options of a rule."""
+
+    daemons: list[Word]
+    clients: list[Word]
+    options: tuple[tuple[Field, Step], ...]
+
+
 def lint_rule(
-    findings: Findings,
-    line: LogicalLine,
-    fields: Fields,
-    options: tuple[tuple[Field, Step], ...],
-    reading: Reading,
+    findings: Findings, line: LogicalLine, fields: Fields, parts: Parts, reading: Reading
 ) -> None:
     """A line that has both lists."""
-    daemons = split_words(line.text, 0, fields.daemons_end)
-    clients = split_words(line.text, fields.daemons_end + 1, fields.clients_end)
-    if _lint_bare_six(findings, line, fields, clients):
+    if _lint_bare_six(findings, line, fields, parts.clients):
         return
     _lint_brackets(findings, line, 0, fields.daemons_end)
     _lint_brackets(findings, line, fields.daemons_end + 1, fields.clients_end)
-    _lint_list(findings, line, daemons, "daemon", 0)
-    _lint_list(findings, line, clients, "client", fields.daemons_end)
-    _lint_words(findings, line, daemons, daemon_word_faults, reading)
-    _lint_words(findings, line, clients, client_word_faults, reading)
-    _lint_options(findings, line, fields, options)
+    _lint_list(findings, line, parts.daemons, "daemon", 0)
+    _lint_list(findings, line, parts.clients, "client", fields.daemons_end)
+    _lint_words(findings, line, parts.daemons, daemon_word_faults, reading)
+    _lint_words(findings, line, parts.clients, client_word_faults, reading)
+    _lint_options(findings, line, fields, parts.options)
 
 
 def _lint_bare_six(

@@ -29,7 +29,27 @@ class Unreadable:
     reason: str
 
 
-Source = Text | Absent | Directory | Unreadable
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a file that begins with a logical line, and the lines before it.
+
+    `number` counts them as libwrap does, `physical` counts them all.
+    """
+
+    data: bytes
+    number: int = 0
+    physical: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Excerpt:
+    """A large file without the address rules that a `Compiled` has; so many are left out."""
+
+    parts: tuple[Part, ...]
+    address_rule_count: int
+
+
+Source = Text | Absent | Directory | Unreadable | Excerpt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,12 +26,14 @@ from socketgate.rules.rule import (
     gather_clients,
     rule_number,
 )
-from socketgate.rules.source import Source, Sources, Text, Unreadable
-from socketgate.rules.split import Fields, segments, split_fields, split_words
-from socketgate.rules.word import Reading, parse_client_word, parse_daemon_word
+from socketgate.rules.source import Excerpt, Part, Source, Sources, Text, Unreadable
+from socketgate.rules.split import Fields, Word, segments, split_fields, split_words
+from socketgate.rules.word import ClientWord, Reading, parse_client_word, parse_daemon_word
 
 #: Where a host file can be named: at the start of a word or behind an `@`.
 _MAY_NAME_A_FILE = re.compile(rb"[\s,:@]/")
+#: So many daemon lists of a file are kept to be used again.
+_MAX_DAEMON_LISTS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,16 @@ class Parsed:
     broken: Broken | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
     dropped_count: int = 0
+    #: All that is not in `address_rules`, for a table that has those compiled.
+    excerpt: Excerpt = Excerpt((), 0)
+    #: Newlines read, as libwrap counts them, and in all.
+    line_number: int = 0
+    physical_lines: int = 0
+
+    @property
+    def rule_count(self) -> int:
+        """How many rules there are."""
+        return len(self.rules) + self.excerpt.address_rule_count
 
     @property
     def host_files(self) -> frozenset[bytes]:
@@ -54,7 +66,10 @@ def parse(source: Source, origin: str, table: TableName, reading: Reading | None
     """Compile a rule file. Bad lines become diagnostics."""
     match source:
         case Text(data):
-            return _Parser(data, origin, table, reading or Reading()).parse()
+            parts = Excerpt((Part(data),), 0)
+            return _Parser(parts, origin, table, reading or Reading()).parse()
+        case Excerpt():
+            return _Parser(source, origin, table, reading or Reading()).parse()
         case Unreadable(reason):
             findings = Findings(origin)
             lint.lint_unreadable(findings, reason)
@@ -69,35 +84,69 @@ def parse(source: Source, origin: str, table: TableName, reading: Reading | None
 class _Parser:
     """One pass over one file."""
 
-    def __init__(self, data: bytes, origin: str, table: TableName, reading: Reading) -> None:
-        self._reader = LineReader(data)
+    def __init__(
+        self, source: Excerpt, origin: str, table: TableName, reading: Reading
+    ) -> None:
+        self._source = source
+        self._reader = LineReader(b"")
+        self._left: list[Part] = []
         self._origin = origin
         self._table = table
         self._reading = reading
         self._findings = Findings(origin)
         self._rules: list[Rule] = []
         self._address_rules: AddressRules = {}
+        self._daemon_lists: dict[bytes, WordList] = {}
 
     def parse(self) -> Parsed:
         broken = self._read_all()
+        count = self._source.address_rule_count + sum(map(len, self._address_rules.values()))
         return Parsed(
             rules=tuple(self._rules),
             address_rules=self._address_rules,
             broken=broken,
             diagnostics=tuple(self._findings.kept),
             dropped_count=self._findings.dropped_count,
+            excerpt=Excerpt(tuple(self._left), count),
+            line_number=self._reader.number,
+            physical_lines=self._reader.physical,
         )
 
     def _read_all(self) -> Broken | None:
+        for part in self._source.parts:
+            self._reader = LineReader(part.data, part.number, part.physical)
+            begun = self._place()
+            broken, begun = self._read_part(begun)
+            self._leave(begun, self._reader.position)
+            if broken is not None:
+                return broken
+        return None
+
+    def _place(self) -> tuple[int, int, int]:
+        return self._reader.position, self._reader.number, self._reader.physical
+
+    def _leave(self, begun: tuple[int, int, int], end: int) -> None:
+        """What was read since then is no address rule."""
+        position, number, physical = begun
+        if end > position:
+            self._left.append(Part(self._reader.data[position:end], number, physical))
+
+    def _read_part(
+        self, begun: tuple[int, int, int]
+    ) -> tuple[Broken | None, tuple[int, int, int]]:
+        """Read a part; also says since when nothing was an address rule."""
         while True:
+            before = self._reader.position
             if take_address_lines(self._reader, self._table, self._address_rules):
+                self._leave(begun, before)
+                begun = self._place()
                 continue
             line = self._reader.read()
             if line is None:
-                return None
+                return None, begun
             lint.lint_line(self._findings, line)
             if not line.is_complete:
-                return self._broken(line)
+                return self._broken(line), begun
             if line.is_comment or line.is_blank:
                 continue
             fields = split_fields(line.text, extensions=self._reading.extensions)
@@ -115,34 +164,43 @@ class _Parser:
         )
 
     def _rule(self, line: LogicalLine, fields: Fields) -> Rule:
-        daemons = split_words(line.text, 0, fields.daemons_end)
-        clients = split_words(line.text, fields.daemons_end + 1, fields.clients_end)
+        text = line.text
+        daemons = split_words(text, 0, fields.daemons_end)
+        clients = split_words(text, fields.daemons_end + 1, fields.clients_end)
         options = (
-            () if fields.options_start is None else split_options(line.text[fields.options_start :])
+            () if fields.options_start is None else split_options(text[fields.options_start :])
         )
         steps = tuple(map(parse_option, options))
         stepped = tuple(zip(options, steps, strict=True))
-        lint.lint_rule(self._findings, line, fields, stepped, self._reading)
+        lint.lint_rule(
+            self._findings, line, fields, lint.Parts(daemons, clients, stepped), self._reading
+        )
         return Rule(
             number=rule_number(self._table, line.number),
             place=RulePlace(self._table, self._origin, line.number),
-            daemons=WordList(
-                tuple(
-                    tuple(parse_daemon_word(word.text, self._reading) for word in segment)
-                    for segment in segments(daemons)
-                )
-            ),
-            clients=WordList(
-                tuple(
-                    gather_clients(
-                        [parse_client_word(word.text, self._reading) for word in segment]
-                    )
-                    for segment in segments(clients)
-                )
-            ),
+            daemons=self._daemons(text[: fields.daemons_end], daemons),
+            clients=WordList(tuple(map(self._clients, segments(clients)))),
             steps=steps,
             line=line,
         )
+
+    def _daemons(self, text: bytes, words: list[Word]) -> WordList:
+        """The daemon list; most rules of a file have one of a few."""
+        known = self._daemon_lists.get(text)
+        if known is not None:
+            return known
+        daemons = WordList(
+            tuple(
+                tuple(parse_daemon_word(word.text, self._reading) for word in segment)
+                for segment in segments(words)
+            )
+        )
+        if len(self._daemon_lists) < _MAX_DAEMON_LISTS:
+            self._daemon_lists[text] = daemons
+        return daemons
+
+    def _clients(self, segment: list[Word]) -> tuple[ClientWord, ...]:
+        return gather_clients([parse_client_word(word.text, self._reading) for word in segment])
 
 
 def _paths_of(rule: Rule) -> Iterator[bytes]:
