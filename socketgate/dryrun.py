@@ -17,7 +17,6 @@ from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
 from socketgate.netgroup import look_up_netgroup
 from socketgate.rulefiles import read_source
-from socketgate.rules.lines import LineReader
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,
@@ -141,12 +140,11 @@ def rule_lines(table: RuleTable, sources: Sources, place: RulePlace) -> Iterator
     """The physical lines of the rule at a place."""
     rule = table.by_number.get(rule_number(place.table, place.line))
     if isinstance(rule, Rule):
-        yield from (piece.source for piece in rule.line.pieces)
+        yield from (piece.source.rstrip(b"\r") for piece in rule.line.pieces)
         return
     source = sources.allow if place.table is TableName.ALLOW else sources.deny
-    if isinstance(source, Text):
-        found = (line for line in LineReader(source.data) if line.number == place.line)
-        yield from (line.text.rstrip(b"\r\n") for line in found)
+    if isinstance(source, Text):  # a rule that is only a number is a line of its own
+        yield source.data.split(b"\n", place.line)[place.line - 1].rstrip(b"\r")
 
 
 def canonical_address(text: str) -> str | None:

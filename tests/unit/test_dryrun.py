@@ -85,7 +85,8 @@ def test_host_files_in_the_folder_are_the_given_ones_and_others_are_read(tmp_pat
         pytest.param("#\nsshd: .x.org\n", 2, [b"sshd: .x.org"], id="a-rule"),
         pytest.param("#\nsshd: ::1\nsshd: 192.0.2.7\n", 3, [b"sshd: 192.0.2.7"], id="an-address"),
         pytest.param("sshd:\\\n .x.org\n", 2, [b"sshd:\\", b" .x.org"], id="of-two-lines"),
-        pytest.param("sshd: ALL\r\n", 1, [b"sshd: ALL\r"], id="crlf"),
+        pytest.param("sshd: ALL\r\n", 1, [b"sshd: ALL"], id="crlf"),
+        pytest.param("ALL: ::1\r\nALL: 192.0.2.7\r\n", 2, [b"ALL: 192.0.2.7"], id="address-crlf"),
     ],
 )
 def test_a_rules_lines_are_those_of_its_file(text: str, line: int, lines: list[bytes]) -> None:
