@@ -93,6 +93,13 @@ def surroundings(bench: Bench, folder: Path, keep_ms: int = KEEP_MS) -> Iterator
         yield paths
 
 
+def dual_listening() -> socket.socket:
+    """A listener for both families, on all addresses."""
+    return socket.create_server(
+        ("::", 0), family=socket.AF_INET6, backlog=4096, dualstack_ipv6=True
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A gate, or a peer of it: which process, and where clients connect to."""
@@ -103,23 +110,33 @@ class Served:
 
 @contextmanager
 def gate(
-    folder: Path, around: Surroundings, *, deny: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    around: Surroundings,
+    *,
+    deny: str,
+    env: Mapping[str, str] | None = None,
+    is_dual: bool = False,
 ) -> Iterator[Served]:
-    """`socketgate run` with these rules."""
-    with serving_gate(folder, around, deny=deny, env=env) as (served, _):
+    """`socketgate run` with these rules. `is_dual`: listening on [::], as the units have it."""
+    with serving_gate(folder, around, deny=deny, env=env, is_dual=is_dual) as (served, _):
         yield served
 
 
 @contextmanager
 def serving_gate(
-    folder: Path, around: Surroundings, *, deny: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    around: Surroundings,
+    *,
+    deny: str,
+    env: Mapping[str, str] | None = None,
+    is_dual: bool = False,
 ) -> Iterator[tuple[Served, RunningGate]]:
     """The same, for those who need more of the gate than its place."""
     settings = f'[daemon.{DAEMON}]\nbackend = "{around.backend}"\n'
     env = {"SOCKETGATE_JOURNAL_SOCKET": str(around.journal), **(env or {})}
     folder.mkdir(exist_ok=True)
     with (
-        listening() as sock,
+        dual_listening() if is_dual else listening() as sock,
         RunningGate(folder, [(DAEMON, sock)], deny=deny, settings=settings, env=env) as process,
     ):
         yield Served(process.pid, sock.getsockname()[1]), process

@@ -50,7 +50,9 @@ def commit() -> str:
     said = subprocess.run(
         (*git, "rev-parse", "--short", "HEAD"), capture_output=True, text=True, check=False
     )
-    changed = subprocess.run((*git, "diff", "--quiet", "HEAD", "--", "socketgate"), check=False)
+    changed = subprocess.run(
+        (*git, "diff", "--quiet", "HEAD", "--", "socketgate"), capture_output=True, check=False
+    )
     return (said.stdout.strip() or "unknown") + ("" if changed.returncode == 0 else ", changed")
 
 

@@ -28,7 +28,7 @@ SERVICE = f"""\
 [Unit]
 CollectMode=inactive-or-failed
 [Service]
-ExecStart=-/usr/sbin/tcpd {PROGRAMS}/{parts.DAEMON}
+ExecStart=-@/usr/sbin/tcpd {PROGRAMS}/{parts.DAEMON}
 StandardInput=socket
 StandardError=journal
 """

@@ -1,48 +1,81 @@
 # SPDX-License-Identifier: MIT
 """What one connection costs the gate: against the same system calls in C, and refused."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.bench import parts, rulesets
 from tests.bench.measure import Bench, Line, median, on_cpu_seconds, ratio
 from tests.bench.parts import Served
 
+#: Connections a second that leave the gate alone with each: nothing comes in bursts.
+CALM_RATE = 1000
 
-def cpu_us(bench: Bench, served: Served, sources: Path, count: int) -> float:
-    """Microseconds of the process's own time for each of so many connections."""
-    before = on_cpu_seconds(served.pid)
-    parts.load(bench, served.port, count, sources=sources)
-    return (on_cpu_seconds(served.pid) - before) / count * 1e6
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Microseconds of a process's own time for a connection, by process, one for each round."""
+
+    bench: Bench
+    sources: Path
+    figures: dict[str, list[float]] = field(default_factory=dict)
+
+    def measure(self, places: Mapping[str, Served], count: int, rate: float = 0) -> None:
+        """Put the same load on one after the other, several times."""
+        for served in places.values():
+            self._load(served, count // 10, rate)
+        for _ in range(self.bench.scale.rounds):
+            for name, served in places.items():
+                before = on_cpu_seconds(served.pid)
+                self._load(served, count, rate)
+                used = on_cpu_seconds(served.pid) - before
+                self.figures.setdefault(name, []).append(used / count * 1e6)
+
+    def line(self, name: str) -> Line:
+        """The median of one."""
+        return Line(name, median(self.figures[name]), "us/connection")
+
+    def against(self, name: str, other: str, target: float | None = None) -> Line:
+        """The ratio of two."""
+        value = ratio(self.figures[name], self.figures[other])
+        return Line(f"{name}, against {other}", value, "x", target)
+
+    def _load(self, served: Served, count: int, rate: float) -> None:
+        parts.load(self.bench, served.port, count, rate=rate, sources=self.sources)
+
+
+def costs_of(bench: Bench, folder: Path, clients: Sequence[int]) -> Costs:
+    """Nothing measured yet; clients come from these addresses."""
+    return Costs(bench, rulesets.write_sources(folder / "sources", clients))
 
 
 def gate_cpu(bench: Bench) -> Iterator[Line]:
     """Accepted, decided, handed over on a channel, acknowledged, one journal entry."""
     scale = bench.scale
     folder = bench.place("gate")
-    clients = rulesets.addresses(50_000, listed=False)
-    sources = rulesets.write_sources(folder / "sources", clients)
-    costs: dict[str, list[float]] = {}
+    busy = costs_of(bench, folder, rulesets.addresses(50_000, listed=False))
+    calm = Costs(bench, busy.sources)
+    loop, few, many = "the C loop", f"gate, {scale.few:,} rules", f"gate, {scale.many:,} rules"
+    dual = f"{many}, on [::]"
     with ExitStack() as stack:
         around = stack.enter_context(parts.surroundings(bench, folder))
-        places = {"loop": stack.enter_context(parts.bare_loop(bench, around))}
-        for name, count in (("few", scale.few), ("many", scale.many)):
-            deny = rulesets.deny_lines(count)
-            places[name] = stack.enter_context(parts.gate(folder / name, around, deny=deny))
-        for served in places.values():
-            parts.load(bench, served.port, scale.connections // 10, sources=sources)
-        for _ in range(scale.rounds):
-            for name, served in places.items():
-                cost = cpu_us(bench, served, sources, scale.connections)
-                costs.setdefault(name, []).append(cost)
-    loop, few, many = costs["loop"], costs["few"], costs["many"]
-    yield Line("bare C loop", median(loop), "us/connection")
-    yield Line(f"gate, {scale.few:,} rules", median(few), "us/connection")
-    yield Line(f"gate, {scale.many:,} rules", median(many), "us/connection")
-    yield Line(f"gate, {scale.few:,} rules, against the C loop", ratio(few, loop), "x")
-    yield Line(f"gate, {scale.many:,} rules, against the C loop", ratio(many, loop), "x", 1.8)
-    yield Line(f"{scale.many:,} rules against {scale.few:,}", ratio(many, few), "x", 1.15)
+        places = {loop: stack.enter_context(parts.bare_loop(bench, around))}
+        for name, count in ((few, scale.few), (many, scale.many), (dual, scale.many)):
+            place, deny = folder / str(len(places)), rulesets.deny_lines(count)
+            served = parts.gate(place, around, deny=deny, is_dual=name == dual)
+            places[name] = stack.enter_context(served)
+        busy.measure(places, scale.connections)
+        calm.measure(
+            {name: places[name] for name in (loop, many)}, scale.connections // 10, CALM_RATE
+        )
+    yield from (busy.line(name) for name in places)
+    yield busy.against(few, loop)
+    yield busy.against(many, loop, 1.8)
+    yield busy.against(many, few, 1.15)
+    for line in (calm.line(loop), calm.line(many), calm.against(many, loop)):
+        yield replace(line, what=f"{CALM_RATE:,} connections a second: {line.what}")
 
 
 HAPROXY = """\
@@ -67,24 +100,17 @@ def refused_cpu(bench: Bench) -> Iterator[Line]:
     scale = bench.scale
     folder = bench.place("refused")
     listed = rulesets.addresses(scale.listed, listed=True)
-    sources = rulesets.write_sources(folder / "sources", listed[: len(listed) // 4])
-    costs: dict[str, list[float]] = {}
+    costs = costs_of(bench, folder, listed[: len(listed) // 4])
     with ExitStack() as stack:
         around = stack.enter_context(parts.surroundings(bench, folder))
         deny = rulesets.deny_lines(scale.listed)
         places = {
+            "HAProxy": stack.enter_context(haproxy(folder, listed)),
             "gate": stack.enter_context(parts.gate(folder / "gate", around, deny=deny)),
-            "haproxy": stack.enter_context(haproxy(folder, listed)),
         }
-        for served in places.values():
-            parts.load(bench, served.port, scale.connections // 10, sources=sources)
-        for _ in range(scale.rounds):
-            for name, served in places.items():
-                cost = cpu_us(bench, served, sources, scale.connections)
-                costs.setdefault(name, []).append(cost)
-    yield Line("HAProxy", median(costs["haproxy"]), "us/connection")
-    yield Line("gate", median(costs["gate"]), "us/connection")
-    yield Line("gate against HAProxy", ratio(costs["gate"], costs["haproxy"]), "x", 1.0)
+        costs.measure(places, scale.connections)
+    yield from (costs.line(name) for name in places)
+    yield costs.against("gate", "HAProxy", 1.0)
     bench.note("HAProxy logs none of these; the gate writes the first ones and counts the others")
 
 

@@ -104,8 +104,8 @@ def own_group() -> Iterator[None]:
         yield
     finally:
         cgroup.enter(outside)
-        for group in groups:
-            group.rmdir()
+        for group in cgroup.remove(name):
+            sys.stderr.write(f"{group} is left\n")
 
 
 def used_seconds() -> float:
