@@ -4,11 +4,16 @@
 These are the fields of `--json` too. Times are seconds by time.time(); what is not there is null.
 """
 
+from pathlib import Path
 from typing import TypedDict
 
 from socketgate.varlink import Interface, Method
 
 INTERFACE = "io.socketgate.Gate"
+
+#: Where gates have their folders (the unit files' RuntimeDirectory=), and the socket in each.
+GATES = Path("/run/socketgate/gate")
+SOCKET = "control"
 
 
 class BackendState(TypedDict):

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from socketgate import __version__
 from socketgate.activation import Listener, close_all, passed_listeners
+from socketgate.answers import SOCKET
 from socketgate.audit import Audit
 from socketgate.banwatch import BansInForce
 from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
@@ -139,7 +140,7 @@ class Daemon:
                 reload_now=self._on_sighup,
             )
             rights = rights_by(self._config.control)
-            control = Control(folder / "control", rights, operations.methods())
+            control = Control(folder / SOCKET, rights, operations.methods())
             control.open()
             stack.push_async_callback(control.close)
         except OSError as error:

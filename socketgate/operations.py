@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from socketgate.answers import INTERFACE, ExplainAnswer, ReloadAnswer
+from socketgate.answers import GATES, INTERFACE, ExplainAnswer, ReloadAnswer
 from socketgate.config import Limits
 from socketgate.control import Method, Right
 from socketgate.explain import Grounds, explain, parse_question
@@ -23,9 +23,6 @@ from socketgate.varlink import CallFailed
 
 #: How often it is looked whether a half-written line has its end, in seconds.
 POLL_SECONDS = 0.02
-
-#: The gates' folders by the unit files, and by hand as root.
-GATES = Path("/run/socketgate/gate")
 
 
 def runtime_folder(environ: Mapping[str, str], first_name: str) -> Path | None:

@@ -14,6 +14,7 @@ import types
 import typing
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 SERVICE = "org.varlink.service"
 
@@ -44,6 +45,8 @@ error InvalidParameter(parameter: string)
 error PermissionDenied()
 error ExpectedMore()
 """
+
+T = TypeVar("T")
 
 _PLAIN = {str: "string", int: "int", float: "float", bool: "bool"}
 
@@ -120,8 +123,10 @@ def invalid(parameter: str) -> CallFailed:
     return CallFailed(f"{SERVICE}.InvalidParameter", {"parameter": parameter})
 
 
-def ask(path: str, method: str, parameters: Mapping[str, object], seconds: float) -> object:
-    """Call a method and give what it answers.
+def ask(
+    path: str, method: str, parameters: Mapping[str, object], kind: type[T], seconds: float
+) -> T:
+    """Call a method of a service that is trusted to answer with a `kind`.
 
     Raises CallFailed for an error reply, NotVarlink, or OSError when nobody answers in time.
     """
@@ -129,32 +134,35 @@ def ask(path: str, method: str, parameters: Mapping[str, object], seconds: float
         sock.settimeout(seconds)
         sock.connect(path)
         sock.sendall(encode({"method": method, "parameters": parameters}))
-        answer = _reply(sock)
-    match answer:
-        case {"error": str(name), "parameters": dict(about)}:
-            raise CallFailed(name, about)
-        case {"error": str(name)}:
-            raise CallFailed(name)
-        case {"parameters": dict(found)}:
-            return found
-        case dict():
-            return {}
-        case _:
-            raise NotVarlink
+        return parse_reply(_reply(sock), kind)
 
 
-def _reply(sock: socket.socket) -> object:
+def parse_reply(data: bytes, _kind: type[T]) -> T:
+    """The answer in a reply without its NUL; raises CallFailed for an error, or NotVarlink."""
+    try:
+        message = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise NotVarlink from error
+    if not isinstance(message, dict):
+        raise NotVarlink
+    if message.get("parameters") is None:
+        message["parameters"] = {}
+    if not isinstance(message["parameters"], dict):
+        raise NotVarlink
+    if "error" in message:
+        raise CallFailed(str(message["error"]), message["parameters"])
+    answer: T = message["parameters"]
+    return answer
+
+
+def _reply(sock: socket.socket) -> bytes:
     data = bytearray()
     while not data.endswith(b"\0"):
         part = sock.recv(1 << 16)
         if not part or len(data) > MAX_REPLY_BYTES:
             raise NotVarlink
         data += part
-    try:
-        answer: object = json.loads(data[:-1])
-    except ValueError as error:
-        raise NotVarlink from error
-    return answer
+    return bytes(data[:-1])
 
 
 def describe(interface: Interface) -> str:
