@@ -17,6 +17,7 @@ from pathlib import Path
 
 from tests.bench import parts, rulesets
 from tests.bench.parts import Served
+from tests.support.running import listening
 
 START_SECONDS = 10.0
 POLL_SECONDS = 0.01
@@ -98,7 +99,7 @@ def tcpserver(folder: Path, program: str, listed: Sequence[int]) -> Iterator[Ser
 
 def free_port() -> int:
     """One that nobody listens on; in a network namespace of our own it stays so."""
-    with parts.listening() as sock:
+    with listening() as sock:
         port: int = sock.getsockname()[1]
     return port
 

@@ -39,6 +39,7 @@ def machine() -> dict[str, str]:
         "processor": f"{os.cpu_count()} x {', '.join(models) or platform.machine()}",
         "kernel": platform.release(),
         "python": platform.python_version(),
+        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()) + " before",
         "socketgate": f"{__version__}, commit {commit()}",
         "others": ", ".join(f"{name} {version}" for name, version in versions().items()),
     }

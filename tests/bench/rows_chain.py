@@ -2,6 +2,7 @@
 """The whole chain, clients included: connections a second, and what each costs the machine."""
 
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -84,7 +85,7 @@ def launcher(
     """`socketgate launch`, as the backend of a gate."""
     path = folder / "launch.sock"
     with (
-        parts.unix_listener(path, parts.socket.SOCK_SEQPACKET) as sock,
+        parts.unix_listener(path, socket.SOCK_SEQPACKET) as sock,
         parts.running(parts.socketgate("launch", "--", program), sock),
     ):
         yield parts.Surroundings(path, around.journal)

@@ -108,7 +108,7 @@ def agree(policy: Policy, clients: Sequence[str]) -> None:
 
 def libwrap_us(bench: Bench, allow: Path, deny: Path, clients: Sequence[str]) -> list[float]:
     """Microseconds libwrap took for each of these clients."""
-    words = (bench.program("libwrap_time"), allow, deny, DAEMON, *clients)
+    words = (bench.program("libwrap_time"), str(allow), str(deny), DAEMON, *clients)
     said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     rows = [line.split() for line in said.splitlines()]
     if any(row[1] != "1" for row in rows):

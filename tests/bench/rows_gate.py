@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.bench import parts, rulesets
 from tests.bench.measure import Bench, Line, median, on_cpu_seconds, ratio
 from tests.bench.parts import Served
+from tests.support.running import listening
 
 #: Connections a second that leave the gate alone with each: nothing comes in bursts.
 CALM_RATE = 1000
@@ -121,7 +122,7 @@ def haproxy(folder: Path, listed: Sequence[int]) -> Iterator[Served]:
     addresses.write_text("".join(f"{rulesets.text_of(one)}\n" for one in listed))
     config.write_text(HAPROXY.format(listed=addresses))
     with (
-        parts.listening() as sock,
+        listening() as sock,
         parts.running(("haproxy", "-db", "-f", str(config)), sock) as child,
     ):
         yield Served(child.pid, sock.getsockname()[1])

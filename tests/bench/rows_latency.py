@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.bench import parts, rulesets
 from tests.bench.measure import Bench, Line, median, ratio
 from tests.bench.parts import Served
-from tests.support.running import RunningGate
+from tests.support.running import RunningGate, listening
 
 #: Clients a second while the rules are reloaded, and for how long, in seconds.
 RATE = 500
@@ -21,7 +21,7 @@ RELOAD_SECONDS = 60.0
 def direct_backend(bench: Bench) -> Iterator[Served]:
     """The same backend, accepting by itself."""
     words = (bench.program("backend"), "direct", "0", "0")
-    with parts.listening() as sock, parts.running(words, sock) as child:
+    with listening() as sock, parts.running(words, sock) as child:
         yield Served(child.pid, sock.getsockname()[1])
 
 
