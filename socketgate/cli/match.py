@@ -139,7 +139,7 @@ def run(arguments: argparse.Namespace) -> int:
         answers = [answer_given(table, request, given) for request in requests]
     if arguments.json:
         described = [answer_json(one, table, sources, given) for one in answers]
-        show(json_text(described[0] if len(described) == 1 else described))
+        show(json_text(described if is_name(asked.client) else described[0]))
     else:
         paint = paint_for(sys.stdout)
         show("\n".join(answer_text(one, table, sources, given, paint) for one in answers))
@@ -217,13 +217,15 @@ def _port(asked: Asked, key: str) -> int | None:
     return int(text)
 
 
+def is_name(client: str) -> bool:
+    """Whether the client is named by its host name, which may have several addresses."""
+    return client != UNKNOWN.decode() and canonical_address(client) is None
+
+
 def client_addresses(client: str, *, may_resolve: bool) -> list[str]:
     """The client's addresses: one, or all that a name has; raises ConfigError."""
-    if client == UNKNOWN.decode():
-        return [client]
-    address = canonical_address(client)
-    if address is not None:
-        return [address]
+    if not is_name(client):
+        return [canonical_address(client) or client]
     if not may_resolve:
         raise ConfigError(
             f"{printable(client)} is no IP address: add --resolve to have a name looked up"

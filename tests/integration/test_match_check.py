@@ -123,6 +123,11 @@ def test_names_are_looked_up_when_it_is_asked_for(name: str, matches: Mapping[st
     assert (done["code"], sorted(shown)) == (code, sorted(places)), done
 
 
+def test_a_client_by_name_has_a_list_of_answers(matches: Mapping[str, Done]) -> None:
+    answers = json.loads(matches["a-client-by-name"]["out"])
+    assert sorted(answer["addr"] for answer in answers) == ["192.0.2.1", "192.0.2.250"]
+
+
 def test_a_check_says_which_names_can_never_match(checks: Mapping[str, Done]) -> None:
     found = json.loads(checks["lookups"]["out"])["diagnostics"]
     about = ("name-without-ptr", "unknown-host", "unknown-netgroup")

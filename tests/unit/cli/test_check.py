@@ -178,6 +178,27 @@ GOOD = {
     "many": "".join(f"ALL: 10.{n // 256}.{n % 256}.1\n" for n in range(3000)),
 }
 
+#: hosts_access(5) and hosts_options(5): their examples cost lookups, and are no errors.
+MAN_PAGES = (
+    "ALL: LOCAL @some_netgroup",
+    "ALL: .foobar.edu EXCEPT terminalserver.foobar.edu",
+    "in.tftpd: LOCAL, .my.domain",
+    "ALL: some.host.name, .some.domain",
+    "ALL EXCEPT in.fingerd: other.host.name, .other.domain",
+    "in.tftpd: ALL: spawn (/usr/sbin/safe_finger -l @%h | /usr/bin/mail -s %d-%h root) &",
+    "ALL : .friendly.domain : ALLOW",
+    "ALL : ALL : DENY",
+    "ALL : .bad.domain : DENY",
+    "ALL : ALL : ALLOW",
+    "in.ftpd : .example.org : twist /bin/echo 421 Some bad message",
+    "sshd : ALL : aclexec checkdnsbl -b dnsbl.org %a : ALLOW",
+    "sshd : .example.org : severity mail.info : keepalive : linger 5 : rfc931 10 : allow",
+    "sshd : .example.org : banners /some/directory : nice 5 : setenv name value : umask 022",
+    "sshd : .example.org : user nobody.kmem : group kmem",
+    "ALL: 131.155.72.0/255.255.254.0 [3ffe:505:2:1::]/64 131.155.",
+    "sshd: /etc/sshd.deny",
+)
+
 HOST_FILES = {
     "commented": "192.0.2.7\n# block list\n",
     "commas": "192.0.2.7,192.0.2.8\n",
@@ -243,6 +264,13 @@ def test_a_good_file_gives_no_alarm(
     text: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert report(folder, capsys, deny=text)["diagnostics"] == []
+
+
+@pytest.mark.parametrize("rule", MAN_PAGES)
+def test_the_examples_of_the_man_pages_have_no_errors(
+    rule: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(folder, capsys, allow=rule + "\n")["errors"] == 0
 
 
 def test_at_least_forty_mistakes_are_errors() -> None:
