@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Building a daemon's policy out of a table's rules. Near-linear in the number of rules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from socketgate.rules.addresslines import AddressLines
 from socketgate.rules.facts import Facts
 from socketgate.rules.flat import quad_table, six_table, span_key
 from socketgate.rules.host import AnyText
 from socketgate.rules.pattern import Anything
-from socketgate.rules.policy import Policy, Segment
+from socketgate.rules.policy import Compiled, NotCovered, Policy, Segment
 from socketgate.rules.request import Endpoint, Request, TableName
 from socketgate.rules.rule import Broken, Origins, Rule, WordList, client_addresses
 from socketgate.rules.spans import EVERY_ADDRESS, Spans
@@ -28,16 +28,32 @@ def compile_policy(
     server_port: int | None,
     by_number: Mapping[int, Rule | Broken],
     origins: Origins,
+    compiled: Compiled | None = None,
 ) -> Policy:
-    """The rules as this daemon sees them on this port."""
-    view = _View(Facts(Request(daemon=daemon, server=Endpoint(port=server_port))))
+    """The rules as this daemon sees them on this port.
+
+    Of a large table only what isn't `compiled` yet is looked at; raises NotCovered.
+    """
+    facts = Facts(Request(daemon=daemon, server=Endpoint(port=server_port)))
+    view = _View(facts, compiled)
     view.add(allow, TableName.ALLOW)
-    if view.has_aclexec:
+    is_split = view.has_aclexec
+    if compiled is not None and is_split != (len(compiled.segments) > 1):
+        raise NotCovered
+    if is_split:
         view.end_segment()
+    of_allow = len(view.segments)
     view.add(deny, TableName.DENY)
     view.end_segment()
+    segments = view.segments
+    if compiled is not None:
+        segments = [*compiled.segments, *segments]
+        of_deny = [*compiled.segments[1:], *view.segments[of_allow:]]
+    else:
+        of_deny = view.segments[of_allow:]
     return Policy(
-        segments=view.segments,
+        segments=_worth_searching(segments),
+        deny_segments=of_deny,
         residual=view.residual,
         everyone=view.everyone,
         address_lines=view.address_lines,
@@ -46,11 +62,17 @@ def compile_policy(
     )
 
 
+def _worth_searching(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """Without those that have no rule; at least one."""
+    return [one for one in segments if not one.is_empty] or segments[:1]
+
+
 class _View:
     """Sorts the rules into those that go by address and the others."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, compiled: Compiled | None) -> None:
         self._facts = facts
+        self._compiled = compiled
         self._quad_keys: list[int] = []
         self._six_keys: list[int] = []
         self.segments: list[Segment] = []
@@ -100,6 +122,8 @@ class _View:
             self._add_spans(addresses, rule.number)
 
     def _add_spans(self, addresses: Spans, number: int) -> None:
+        if self._compiled is not None and self._compiled.covers(number):
+            return
         self._quad_keys += [span_key(*span, number, 32) for span in addresses.quads]
         self._six_keys += [span_key(*span, number, 128) for span in addresses.sixes]
 

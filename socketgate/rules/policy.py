@@ -36,6 +36,33 @@ class Segment:
     quads: QuadTable
     sixes: SixTable
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no address has a rule here: there is but the span that each table begins with."""
+        owners = (self.quads.owners, self.sixes.owners)
+        return all(len(one) == 1 and one[0] == NO_RULE for one in owners)
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """What a large table's rules by address were compiled to earlier, for one daemon and port.
+
+    `segments` is one for both files or, where a rule has `aclexec`, one for each.
+    """
+
+    segments: tuple[Segment, ...]
+    #: The numbers of the last lines they cover; what was appended since has higher ones.
+    allow_until: int
+    deny_until: int
+
+    def covers(self, number: int) -> bool:
+        """Whether the segments have this rule's addresses."""
+        return number <= (self.deny_until if number >= DENY_BASE else self.allow_until)
+
+
+class NotCovered(Exception):
+    """What was appended can't be added to what is compiled: compile all of it anew."""
+
 
 def address_rule_verdict(number: int, origins: Origins) -> Verdict:
     """The verdict of a rule that is nothing but a number: of one address, without real options."""
@@ -48,13 +75,15 @@ class Policy:
 
     __slots__ = (
         "_find_quad", "_find_six", "_first_residual", "_ready",
-        "address_lines", "by_number", "everyone", "origins", "residual", "segments",
+        "address_lines", "by_number", "deny_segments", "everyone", "origins", "residual",
+        "segments",
     )  # fmt: skip
 
     def __init__(
         self,
         *,
         segments: Sequence[Segment],
+        deny_segments: Sequence[Segment],
         residual: Sequence[Rule],
         everyone: Sequence[Rule | Broken],
         address_lines: Sequence[AddressLines],
@@ -62,6 +91,8 @@ class Policy:
         origins: Origins,
     ) -> None:
         self.segments = segments
+        #: Those of hosts.deny alone, for a rule of hosts.allow that does not count after all.
+        self.deny_segments = deny_segments
         self.residual = residual
         self.everyone = everyone
         self.address_lines = address_lines
@@ -99,7 +130,7 @@ class Policy:
         `after_allow`: of hosts.deny only. Rules of `everyone` are not looked at for addresses that
         no span can tell.
         """
-        segments = self.segments[1:] if after_allow else self.segments
+        segments = self.deny_segments if after_allow else self.segments
         if (quad := client.canonical) is not None:
             return min((segment.quads.find(quad) for segment in segments), default=NO_RULE)
         if (six := client.six) is not None:

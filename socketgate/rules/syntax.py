@@ -46,7 +46,7 @@ class Parsed:
     diagnostics: tuple[Diagnostic, ...] = ()
     dropped_count: int = 0
     #: All that is not in `address_rules`, for a table that has those compiled.
-    excerpt: Excerpt = Excerpt((), 0)
+    excerpt: Excerpt = field(default_factory=lambda: Excerpt((), 0))
     #: Newlines read, as libwrap counts them, and in all.
     line_number: int = 0
     physical_lines: int = 0
@@ -84,9 +84,7 @@ def parse(source: Source, origin: str, table: TableName, reading: Reading | None
 class _Parser:
     """One pass over one file."""
 
-    def __init__(
-        self, source: Excerpt, origin: str, table: TableName, reading: Reading
-    ) -> None:
+    def __init__(self, source: Excerpt, origin: str, table: TableName, reading: Reading) -> None:
         self._source = source
         self._reader = LineReader(b"")
         self._left: list[Part] = []
@@ -131,9 +129,7 @@ class _Parser:
         if end > position:
             self._left.append(Part(self._reader.data[position:end], number, physical))
 
-    def _read_part(
-        self, begun: tuple[int, int, int]
-    ) -> tuple[Broken | None, tuple[int, int, int]]:
+    def _read_part(self, begun: tuple[int, int, int]) -> tuple[Broken | None, tuple[int, int, int]]:
         """Read a part; also says since when nothing was an address rule."""
         while True:
             before = self._reader.position

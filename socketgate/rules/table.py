@@ -5,16 +5,16 @@ Sources ──build_table()──▶ RuleTable ──policy(daemon, port)──�
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from socketgate.rules.compile import compile_policy
 from socketgate.rules.diagnostic import Diagnostic
 from socketgate.rules.hostfile import build_library
 from socketgate.rules.lintfiles import hidden_diagnostics, host_file_diagnostics
-from socketgate.rules.policy import Policy
+from socketgate.rules.policy import Compiled, Policy
 from socketgate.rules.request import TableName
 from socketgate.rules.rule import Broken, Origins, Rule
-from socketgate.rules.source import Source, Sources, Text, Unreadable
+from socketgate.rules.source import Excerpt, Source, Sources, Text, Unreadable
 from socketgate.rules.syntax import Parsed, parse
 from socketgate.rules.word import Reading
 
@@ -26,10 +26,15 @@ _MAX_SPANS = 20_000
 _MAX_POLICIES = 64
 
 
+#: A daemon and the port it is reached on.
+PolicyKey = tuple[bytes, int | None]
+
+
 class RuleTable:
     """The rules of both files. Tables are equal when they were built from equal sources."""
 
     __slots__ = (
+        "_compiled",
         "_digest",
         "_policies",
         "allow",
@@ -41,9 +46,15 @@ class RuleTable:
     )
 
     def __init__(
-        self, sources: Sources, allow: Parsed, deny: Parsed, diagnostics: tuple[Diagnostic, ...]
+        self,
+        sources: Sources,
+        allow: Parsed,
+        deny: Parsed,
+        diagnostics: tuple[Diagnostic, ...],
+        compiled: Mapping[PolicyKey, Compiled] | None,
     ) -> None:
-        self._digest = _digest(sources)
+        self._digest = digest_of(sources)
+        self._compiled = compiled
         self._policies: dict[tuple[bytes, int | None], Policy] = {}
         self.origins = Origins(sources.allow_origin, sources.deny_origin)
         self.interfaces = sources.interfaces
@@ -67,11 +78,18 @@ class RuleTable:
     @property
     def rule_count(self) -> int:
         """How many rules there are in both files."""
-        files = (self.allow, self.deny)
-        return sum(len(file.rules) + sum(map(len, file.address_rules.values())) for file in files)
+        return self.allow.rule_count + self.deny.rule_count
+
+    @property
+    def dropped_count(self) -> int:
+        """How many more diagnostics hosts.allow and hosts.deny would have, beyond those kept."""
+        return self.allow.dropped_count + self.deny.dropped_count
 
     def policy(self, daemon: bytes, server_port: int | None) -> Policy:
-        """The rules as one daemon sees them on one port. Compiled at the first call."""
+        """The rules as one daemon sees them on one port. Compiled at the first call.
+
+        Of a large table only for those it is compiled for, else KeyError; raises NotCovered.
+        """
         policy = self._policies.get((daemon, server_port))
         if policy is None:
             policy = compile_policy(
@@ -81,6 +99,7 @@ class RuleTable:
                 server_port=server_port,
                 by_number=self.by_number,
                 origins=self.origins,
+                compiled=None if self._compiled is None else self._compiled[daemon, server_port],
             )
             if len(self._policies) >= _MAX_POLICIES:
                 self._policies.clear()
@@ -88,10 +107,16 @@ class RuleTable:
         return policy
 
 
-def build_table(sources: Sources, *, thorough: bool = False) -> RuleTable:
+def build_table(
+    sources: Sources,
+    *,
+    thorough: bool = False,
+    compiled: Mapping[PolicyKey, Compiled] | None = None,
+) -> RuleTable:
     """Compile the rules. Never fails: what is wrong with them is in the table's diagnostics.
 
-    Rules that are never reached are looked for in large tables only by a thorough build.
+    Rules that are never reached are looked for in large tables only by a thorough build. With
+    `compiled` the sources are excerpts of those it was compiled from, and what was appended.
     """
     reading = Reading(sources.interfaces, extensions=sources.extensions)
     library = build_library(sources.host_files, reading)
@@ -102,12 +127,15 @@ def build_table(sources: Sources, *, thorough: bool = False) -> RuleTable:
         *allow.diagnostics,
         *deny.diagnostics,
         *host_file_diagnostics(sources.host_files, reading),
-        *hidden_diagnostics(sources, allow, deny, None if thorough else _MAX_SPANS),
     )
-    return RuleTable(sources, allow, deny, diagnostics)
+    if compiled is None:
+        limit = None if thorough else _MAX_SPANS
+        diagnostics += hidden_diagnostics(sources, allow, deny, limit)
+    return RuleTable(sources, allow, deny, diagnostics, compiled)
 
 
-def _digest(sources: Sources) -> bytes:
+def digest_of(sources: Sources) -> bytes:
+    """A value for these sources that no others have."""
     digest = hashlib.sha256()
     for part in _parts(sources):
         digest.update(b"%d:" % len(part))
@@ -131,6 +159,9 @@ def _source_parts(source: Source) -> Iterator[bytes]:
     match source:
         case Text(data):
             yield data
+        case Excerpt(parts, count):
+            yield repr((count, [(part.number, part.physical) for part in parts])).encode()
+            yield from (part.data for part in parts)
         case Unreadable(reason):
             yield reason.encode("utf-8", "surrogateescape")
         case _:

@@ -11,6 +11,7 @@ from socketgate.rules.request import (
     CommandStatus,
     Endpoint,
     Fact,
+    ForwardAddresses,
     Lookup,
     Need,
     Request,
@@ -129,3 +130,16 @@ def test_the_time_for_a_user_comes_from_the_rule() -> None:
 def test_any_client_can_be_decided(address: bytes) -> None:
     table = table_of(b"ALL: ALL EXCEPT 10.\n", b"ALL: 10.0.0.0/8\n")
     assert verdict(table, address).place is not None
+
+
+@pytest.mark.parametrize(
+    ("addresses", "access"),
+    [(frozenset({b"10.1.2.3"}), Access.ALLOW), (frozenset({b"10.1.2.4"}), Access.DENY)],
+)
+def test_a_forward_name_lets_its_addresses_in(addresses: frozenset[bytes], access: Access) -> None:
+    table = table_of(b"sshd: dns:Home.example.org : allow\n", b"ALL: ALL\n")
+    lookup = ForwardAddresses(b"home.example.org")
+    assert decide(table, REQUEST) == Need(lookup)
+    answer = decide(table, REQUEST.with_fact(lookup, addresses))
+    assert isinstance(answer, Verdict)
+    assert answer.access is access

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
+from socketgate.rules.diagnostic import MAX_KEPT
 from socketgate.rules.source import Absent, Directory, Sources, Text, Unreadable
 from socketgate.rules.table import build_table
 
@@ -58,3 +59,8 @@ def test_hidden_rules_of_large_tables_are_looked_for_on_demand(thorough: bool, c
     lines = b"".join(b"ALL: 10.%d.%d.1\n" % divmod(number, 256) for number in range(20_000))
     table = build_table(Sources(deny=Text(lines + b"ALL: 10.0.0.1\n")), thorough=thorough)
     assert len(table.diagnostics) == count
+
+
+def test_diagnostics_beyond_the_limit_are_counted() -> None:
+    table = build_table(Sources(deny=Text(b"no colon\n" * (MAX_KEPT + 7))))
+    assert (len(table.diagnostics), table.dropped_count) == (MAX_KEPT, 7)
