@@ -379,6 +379,29 @@ def test_a_refused_client_holds_up_no_other(tmp_path: Path, clients: list[Connec
         staged(scene, tmp_path / "b")
 
 
+def test_a_client_whose_other_backend_is_not_there_holds_up_nobody(
+    tmp_path: Path, clients: list[Connection]
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.submit(clients[0])
+        with first.accept() as peer:
+            peer.take()
+            peer.answer("REFUSE=1")
+            while not stage.reports:  # the next backend has not been tried yet
+                await let_the_loop_turn()
+            stage.submit(clients[1])
+            peer.take()
+            peer.answer("ACK=2")
+            assert await stage.ends.wait(1) == handed_over(clients[1])
+            with BackendStub(tmp_path / "b") as second, await accepted(second) as other:
+                other.take()
+                other.answer("ACK=1")
+                assert await stage.ends.wait(2) == handed_over(clients[1], clients[0])
+
+    with BackendStub(tmp_path / "a") as first:
+        staged(scene, tmp_path / "a", tmp_path / "b")
+
+
 def test_the_backend_with_the_fewest_unacknowledged_is_next(
     tmp_path: Path, clients: list[Connection]
 ) -> None:

@@ -9,7 +9,7 @@ import pytest
 from socketgate import __version__
 from socketgate.cli import VERBS, ExitCode, build_parser, load_verb, main
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[2]
 
 
 def typed(*words: str) -> subprocess.CompletedProcess[str]:
