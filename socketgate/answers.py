@@ -7,6 +7,7 @@ These are the fields of `--json` too. Times are seconds by time.time(); what is 
 from pathlib import Path
 from typing import TypedDict
 
+from socketgate.bans import NEVER, Ban
 from socketgate.varlink import Interface, Method
 
 INTERFACE = "io.socketgate.Gate"
@@ -227,3 +228,15 @@ DEFINITION = Interface(
         "InternalError": InternalError,
     },
 )
+
+
+def ban_entry(ban: Ban) -> BanEntry:
+    """A ban; without an end it has `until` null."""
+    return {
+        "net": str(ban.net),
+        "daemon": ban.daemon,
+        "made": ban.made,
+        "until": None if ban.until == NEVER else ban.until,
+        "origin": ban.origin,
+        "reason": ban.reason,
+    }

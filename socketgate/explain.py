@@ -10,12 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed
+from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed, ban_entry
 from socketgate.bans import Bans
 from socketgate.dryrun import canonical_address
 from socketgate.judge import LookUp, judge, judge_by_known
 from socketgate.lookup_values import Found
-from socketgate.report import ban_entry
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,

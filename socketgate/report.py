@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from socketgate import __version__
 from socketgate.answers import (
     BackendState,
-    BanEntry,
     BansAnswer,
     CountersAnswer,
     GateCounters,
@@ -18,8 +17,9 @@ from socketgate.answers import (
     RuleCount,
     RulesState,
     StatusAnswer,
+    ban_entry,
 )
-from socketgate.bans import NEVER, Ban, Bans
+from socketgate.bans import Ban, Bans
 from socketgate.gate import Gate
 from socketgate.handoff import Backend
 from socketgate.reload import RulesInForce
@@ -140,16 +140,4 @@ def backend_state(backend: Backend) -> BackendState:
         "channels": len(backend.channels),
         "unacknowledged": sum(one.unacknowledged_count for one in backend.channels),
         "trouble": backend.trouble or None,
-    }
-
-
-def ban_entry(ban: Ban) -> BanEntry:
-    """A ban; without an end it has `until` null."""
-    return {
-        "net": str(ban.net),
-        "daemon": ban.daemon,
-        "made": ban.made,
-        "until": None if ban.until == NEVER else ban.until,
-        "origin": ban.origin,
-        "reason": ban.reason,
     }

@@ -147,10 +147,11 @@ def parse_reply(data: bytes, _kind: type[T]) -> T:
         raise NotVarlink
     if message.get("parameters") is None:
         message["parameters"] = {}
-    if not isinstance(message["parameters"], dict):
+    about = message["parameters"]
+    if not isinstance(about, dict):
         raise NotVarlink
     if "error" in message:
-        raise CallFailed(str(message["error"]), message["parameters"])
+        raise CallFailed(str(message["error"]), about)
     answer: T = message["parameters"]
     return answer
 

@@ -51,7 +51,8 @@ LAYERS = {
         """,
     "the command line": """
         cli cli.output cli.matchtext cli.matchlines cli.match cli.check
-        cli.banarguments cli.ban cli.unban cli.bans
+        cli.times cli.banarguments cli.ban cli.unban cli.bans
+        cli.gates cli.status cli.top cli.reload cli.explain
         cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__
         """,
 }

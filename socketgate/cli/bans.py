@@ -6,17 +6,16 @@ import datetime
 import sys
 import time
 
+from socketgate.answers import ban_entry
 from socketgate.bans import EVERY_DAEMON, NEVER, Ban, parse_address
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import add_store, daemon_name, store_of, writing
 from socketgate.cli.output import json_text, paint_for, printable, show, table
+from socketgate.cli.times import span
 from socketgate.errors import ConfigError
 
 HELP = "show the bans"
 HEADINGS = ("NET", "DAEMON", "SINCE", "LEFT", "ORIGIN", "REASON")
-
-#: Units for "how long still", the largest first.
-SPANS = (("w", 7 * 86400), ("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,34 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
         bans = sorted(store.bans(now), key=lambda ban: (ban.made, str(ban.net)))
     shown = [ban for ban in bans if _is_wanted(ban, arguments)]
     if arguments.json:
-        show(json_text([described(ban) for ban in shown]))
+        show(json_text([ban_entry(ban) for ban in shown]))
     elif shown:
         paint = paint_for(sys.stdout)
         show(table(HEADINGS, [_row(ban, now) for ban in shown], paint))
     return ExitCode.OK if shown else ExitCode.DENIED
-
-
-def described(ban: Ban) -> dict[str, object]:
-    """A ban for JSON; a ban without end has `until` null."""
-    return {
-        "net": str(ban.net),
-        "daemon": ban.daemon,
-        "made": ban.made,
-        "until": None if ban.until == NEVER else ban.until,
-        "origin": ban.origin,
-        "reason": ban.reason,
-    }
-
-
-def span(seconds: float) -> str:
-    """How long, in the two largest units: `1h 30min`."""
-    left = max(int(seconds), 1)
-    words: list[str] = []
-    for name, size in SPANS:
-        if left >= size and len(words) < 2:
-            words.append(f"{left // size}{name}")
-            left %= size
-    return " ".join(words)
 
 
 def _is_wanted(ban: Ban, arguments: argparse.Namespace) -> bool:
