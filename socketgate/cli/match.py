@@ -13,7 +13,7 @@ from pathlib import Path
 from socketgate.cli import ExitCode
 from socketgate.cli.matchlines import answer_lines
 from socketgate.cli.matchtext import answer_json, answer_text
-from socketgate.cli.output import Tone, count, json_text, paint_for, printable, show
+from socketgate.cli.output import Tone, count, discard_output, json_text, paint_for, printable, show
 from socketgate.config import Config, OnError, load_config
 from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, canonical_address
 from socketgate.errors import ConfigError, RuleError
@@ -125,7 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "--jsonl takes its requests from standard input, and looks nothing up"
             )
         sources = read_sources(config.rules, extensions=not arguments.libwrap)
-        return answer_lines(sys.stdin.buffer, sys.stdout, sources)
+        return _answer_lines(sources)
     given = given_by(asked)
     addresses = client_addresses(asked.client, may_resolve=arguments.resolve)
     sources = read_sources(config.rules, extensions=not arguments.libwrap)
@@ -145,6 +145,14 @@ def run(arguments: argparse.Namespace) -> int:
         show("\n".join(answer_text(one, table, sources, given, paint) for one in answers))
     denied = any(one.verdict.access is Access.DENY for one in answers)
     return ExitCode.DENIED if denied else ExitCode.OK
+
+
+def _answer_lines(sources: Sources) -> int:
+    try:
+        return answer_lines(sys.stdin.buffer, sys.stdout, sources)
+    except BrokenPipeError:
+        discard_output()
+        return ExitCode.OK
 
 
 def parse_words(words: Sequence[str]) -> Asked:

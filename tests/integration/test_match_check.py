@@ -180,6 +180,28 @@ def test_a_line_is_answered_before_the_next_is_sent(tmp_path: Path) -> None:
         assert (verdicts, process.wait(DEADLINE_SECONDS)) == (["deny", "allow"], 0)
 
 
+def test_a_reader_of_answers_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    requests = tmp_path / "requests"
+    requests.write_text('{"daemon": "sshd", "addr": "192.0.2.7"}\n' * 1000)
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        with requests.open() as file:
+            result = subprocess.run(
+                [*SOCKETGATE, "match", "--jsonl", f"--allow={tmp_path}/no"],
+                stdin=file,
+                stdout=writing,
+                stderr=subprocess.PIPE,
+                check=False,
+                timeout=DEADLINE_SECONDS,
+                env=commands.environment(),
+                cwd=CHECKOUT,
+            )
+    finally:
+        os.close(writing)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
 def on_a_terminal(*words: str) -> str:
     """What a command shows on a terminal without a pager."""
     outer, inner = pty.openpty()
