@@ -184,7 +184,7 @@ def answer_text(question: Question, answer: ExplainAnswer, paint: Paint) -> str:
     passed = answer["not_shown"]
     rules = [_rule(one, paint) for one in answer["rules"]]
     if passed:
-        rules.insert(0, f"({count(passed, 'rule')} before that, none of which matches)")
+        rules.append(f"({count(passed, 'more rule')} passed over, none of which matches)")
     generation = answer["generation"]
     return (
         f"{title}{paint(tone, word)}, by {_reason(answer)}\n"

@@ -114,7 +114,7 @@ def _because(clients: WordList, request: Request, table: RuleTable) -> str:
             known = known.with_fact(needed.fact, answer)
             used.append(_said(needed.fact, answer))
         else:
-            return f"matches: {', '.join(used)}" if used else "matches the address"
+            return ", ".join(used) or "the address alone does it"
 
 
 def _why_not(clients: WordList, facts: Facts) -> str:

@@ -40,7 +40,7 @@ def named(name: bytes, address: str = "192.0.2.7") -> Request:
             named(b"a.example.org"),
             [
                 (1, False, "not for sshd"),
-                (2, True, "matches: the client name is a.example.org"),
+                (2, True, "the client name is a.example.org"),
             ],
             id="by-its-name",
         ),
@@ -50,7 +50,7 @@ def named(name: bytes, address: str = "192.0.2.7") -> Request:
                 (1, False, "not for sshd"),
                 (2, False, "its EXCEPT takes the client out"),
                 (3, False, "its EXCEPT takes the client out"),
-                (3, True, "matches the address"),
+                (3, True, "the address alone does it"),
             ],
             id="taken-out",
         ),
@@ -78,7 +78,7 @@ def test_a_rule_whose_aclexec_failed_is_followed_by_the_other_file() -> None:
     asked = request().with_fact(CommandStatus(b"/bin/false"), 1)
     allow = "sshd: ALL: aclexec /bin/false\nsshd: 192.0.2.0/255.255.255.0: setenv A b\n"
     found = story(asked, allow, "ALL: 192.0.2.\nALL: ALL\n")
-    assert found == [(1, True, "matches the address"), (1, True, "matches the address")]
+    assert found == [(1, True, "the address alone does it"), (1, True, "the address alone does it")]
 
 
 def test_a_file_that_cannot_be_read_on_is_the_end() -> None:
