@@ -13,6 +13,7 @@ import pytest
 
 from socketgate.activation import Listener
 from socketgate.audit import Audit
+from socketgate.command_message import Ended
 from socketgate.config import DaemonConfig, Limits, RulesConfig
 from socketgate.entry import Outcome
 from socketgate.gate import Gate, Stations
@@ -21,6 +22,7 @@ from socketgate.journal import Journal
 from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
+from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import Need, Request
 from tests.support.backendstub import BackendStub, Peer
 from tests.support.clients import client_of, listening
@@ -545,3 +547,59 @@ def test_a_stop_while_the_rules_settle_ends_when_all_are_decided(tmp_path: Path)
             assert await stage.outcomes(1) == ["refused"]
 
     staged(tmp_path, scene, deny=DENY_ALL)
+
+
+def runs_commands(stage: Stage, ended: Ended) -> list[tuple[CommandKind, bytes]]:
+    """The gate has a runner whose commands end like this; those it was given."""
+    given: list[tuple[CommandKind, bytes]] = []
+
+    async def run(kind: CommandKind, command: bytes, _client: int | None) -> Ended:
+        given.append((kind, command))
+        return ended
+
+    stage.gate._stations = replace(stage.gate._stations, run_command=run)
+    return given
+
+
+def test_a_rule_s_command_has_run_before_the_client_is_handed_over(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        given = runs_commands(stage, Ended(0, ""))
+        with client_of(stage.listener), await stage.peer() as peer:
+            assert len(peer.take()) == 1
+            assert given == [(CommandKind.SPAWN, b"/bin/x 127.0.0.1")]
+
+    staged(tmp_path, scene, deny="ALL: ALL: spawn /bin/x %a: allow\n")
+
+
+def test_a_command_that_could_not_be_run_denies_and_says_so(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as client:
+            (entry,) = await stage.entries(1)
+            assert sees_the_end(client)
+            assert (entry["SOCKETGATE_OUTCOME"], entry["SOCKETGATE_VERDICT"]) == ("refused", "deny")
+            assert entry["SOCKETGATE_LOOKUP"] == "spawn: there is no command runner"
+
+    staged(tmp_path, scene, deny="ALL: ALL: spawn /bin/x: allow\n")
+
+
+def test_a_twisted_client_is_the_command_s_and_the_gate_forgets_it(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        runs_commands(stage, Ended(0, ""))
+        with client_of(stage.listener):
+            (entry,) = await stage.entries(1)
+            await let_the_loop_turn()
+            assert (entry["SOCKETGATE_OUTCOME"], stage.gate.waiting_count) == ("twisted", 0)
+            assert entry["MESSAGE"] == "twist 127.0.0.1 to /bin/echo no"
+
+    staged(tmp_path, scene, deny="ALL: ALL: twist /bin/echo no\n")
+
+
+def test_a_refused_client_reads_the_banner_before_the_end(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener) as client:
+            client.sendall(b"nobody reads this")
+            await stage.entries(1)
+            assert (client.recv(100), client.recv(100)) == (b"go away\r\n", b"")
+
+    (tmp_path / "sshd").write_text("go away\n")
+    staged(tmp_path, scene, deny=f"ALL: ALL: banners {tmp_path}\n")
