@@ -13,8 +13,10 @@ from tests.bench.measure import Bench, Line, median, ratio
 from tests.bench.parts import Served
 from tests.bench.surround import used_seconds
 
-#: Clients at a time: enough that none of the chains ever waits for one.
-AT_ONCE = 64
+#: Clients at a time, and how long our backend keeps each, in milliseconds: so that no chain ever
+#: waits for a client.
+AT_ONCE = 256
+KEEP_MS = 1
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ def contenders(bench: Bench, folder: Path, program: str, count: int) -> Iterator
     deny = rulesets.deny_lines(count)
     with ExitStack() as stack:
         enter = stack.enter_context
-        around = enter(parts.surroundings(bench, folder))
+        around = enter(parts.surroundings(bench, folder, KEEP_MS))
         launched = enter(launcher(folder, around, program))
         gate = enter(parts.gate(folder / "channel", around, deny=deny))
         launching = enter(parts.gate(folder / "launch", launched, deny=deny))
