@@ -68,3 +68,10 @@ def test_host_files_are_named_in_rules(rules: bytes, paths: set[bytes]) -> None:
 def test_host_files_are_named_in_host_files() -> None:
     sources = Sources(host_files={b"/a": Text(b"10. /b"), b"/c": Absent()})
     assert host_files_named(sources) == {b"/b"}
+
+
+def test_any_number_of_daemon_lists_is_read() -> None:
+    text = b"".join(b"d%d x: 10.\nd%d x: 11.\n" % (number, number) for number in range(1200))
+    daemons = [rule.daemons for rule in parsed(text).rules]
+    assert daemons[::2] == daemons[1::2]
+    assert len(set(daemons)) == 1200
