@@ -115,7 +115,7 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(ignored, signal.SIG_IGN)
     cgroup.remove_stale()
-    name = f"{cgroup.PREFIX}{sys.argv[1]}-{os.getpid()}"
+    name = cgroup.name_for(sys.argv[1])
     in_order = False
     try:
         in_order = keep(name, sys.argv[1:])

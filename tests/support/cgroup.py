@@ -2,8 +2,8 @@
 """A control group of its own for each box, in every hierarchy the machine has (v1, hybrid or v2).
 
 Without it every box's systemd would be in the caller's group, and what it makes there would stay
-behind. A group's name ends with the process id of its keeper: what a killed keeper left behind is
-known by that, and the next box removes it.
+behind. A group's name ends with the process id of its keeper and the namespace that id counts in:
+what a killed keeper left behind is known by that, and the next box removes it.
 """
 
 import os
@@ -63,13 +63,23 @@ def remove(name: str) -> list[Path]:
     return groups
 
 
+def name_for(box: str) -> str:
+    """The name of the groups of a box that this process keeps."""
+    return f"{PREFIX}{box}-{_process_namespace()}-{os.getpid()}"
+
+
 def remove_stale() -> None:
-    """Remove the groups of boxes whose keeper is no more."""
-    names = {group.name for parent in parents() for group in parent.glob(f"{PREFIX}*-*")}
+    """Remove the groups of boxes whose keeper is no more, as far as we can see the keepers."""
+    pattern = f"{PREFIX}*-{_process_namespace()}-*"
+    names = {group.name for parent in parents() for group in parent.glob(pattern)}
     for name in names:
         keeper = name.rpartition("-")[2]
         if keeper.isdigit() and not _is_alive(keeper):
             remove(name)
+
+
+def _process_namespace() -> int:
+    return Path("/proc/self/ns/pid").stat().st_ino
 
 
 def _is_alive(pid: str) -> bool:
