@@ -3,6 +3,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -69,6 +70,8 @@ def measure_all(names: Sequence[str], scale: Scale, *, as_json: bool) -> bool:
     if not as_json:
         report.show_head(where, scale)
     rows = []
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # through every `with`: nothing is left
     surround.set_up_network()
     with (
         tempfile.TemporaryDirectory(prefix="socketgate-bench-") as folder,
