@@ -113,7 +113,7 @@ class Runner:
         if self._listening is not None:
             self._loop.remove_reader(self._listening)
             self._listening.close()
-        for channel in self._channels:
+        for channel in list(self._channels):
             channel.answer(STOPPING)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: MIT
+import asyncio
+import contextlib
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+
+import pytest
+
+from socketgate.command_message import (
+    MAX_MESSAGE_BYTES,
+    STOPPING,
+    Ended,
+    Job,
+    encode_ended,
+    parse_job,
+)
+from socketgate.commands import Commands
+from socketgate.config import CommandsConfig
+from socketgate.errors import BackendUnavailable
+from socketgate.rules.keyword import CommandKind
+from tests.support.waiting import PATIENCE_SECONDS, let_the_loop_turn, play
+
+
+class RunnerStub:
+    """Plays the runner, message by message."""
+
+    def __init__(self) -> None:
+        self.channels: list[socket.socket] = []
+        self.trouble = ""
+        self.is_busy = False
+        self.reports: list[str] = []
+
+    def connect(self) -> socket.socket:
+        if self.trouble:
+            raise BackendUnavailable(self.trouble)
+        if self.is_busy:
+            self.is_busy = False
+            raise BlockingIOError
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        theirs.settimeout(0)
+        self.channels.append(theirs)
+        return ours
+
+    async def job(self, channel: int = 0) -> tuple[Job, list[int]]:
+        """The next job on a channel, with the descriptors that came with it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(self.channels) <= channel:
+                await asyncio.sleep(0)
+            while True:
+                with contextlib.suppress(BlockingIOError):
+                    text, fds, _, _ = socket.recv_fds(self.channels[channel], MAX_MESSAGE_BYTES, 2)
+                    return parse_job(text), fds
+                await asyncio.sleep(0)
+
+    def answer(self, number: int, ended: Ended, channel: int = 0) -> None:
+        self.channels[channel].send(encode_ended(number, ended))
+
+    def close(self) -> None:
+        for channel in self.channels:
+            channel.close()
+
+
+Scene = Callable[[Commands, RunnerStub], Awaitable[object]]
+
+
+def played(scene: Scene, *, seconds: int = 20, stub: RunnerStub | None = None) -> object:
+    """What a scene with a gate's commands and a runner's stub comes to."""
+    runner = stub or RunnerStub()
+
+    async def with_both() -> object:
+        config = CommandsConfig(seconds=seconds, twist_seconds=100)
+        commands = Commands(runner.connect, config, report=runner.reports.append)
+        try:
+            return await scene(commands, runner)
+        finally:
+            commands.close()
+            runner.close()
+
+    return play(with_both())
+
+
+@contextlib.contextmanager
+def null() -> Iterator[int]:
+    fd = os.open(os.devnull, os.O_RDONLY)
+    yield fd
+    os.close(fd)
+
+
+def spawn(commands: Commands, command: bytes = b"true") -> asyncio.Task[Ended]:
+    return asyncio.ensure_future(commands.run(CommandKind.SPAWN, command))
+
+
+@pytest.mark.parametrize("ended", [Ended(0), Ended(3), Ended(-9), Ended(None, "no place")])
+def test_the_answer_is_the_runners(ended: Ended) -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = spawn(commands)
+        job, _ = await runner.job()
+        runner.answer(job.id, ended)
+        return await running
+
+    assert played(scene) == ended
+
+
+def test_a_job_says_what_is_to_be_run_and_by_when() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = spawn(commands, b"echo")
+        job, fds = await runner.job()
+        runner.answer(job.id, Ended(0))
+        await running
+        in_time = 19.0 < job.start_seconds <= job.end_seconds <= 20.0
+        return job.kind, job.command, fds, in_time
+
+    assert played(scene) == (CommandKind.SPAWN, b"echo", [], True)
+
+
+def test_a_twist_comes_with_its_client_and_may_last() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        with null() as client:
+            running = asyncio.ensure_future(commands.run(CommandKind.TWIST, b"x", client))
+            job, fds = await runner.job()
+            runner.answer(job.id, Ended(0))
+            await running
+            same = [os.path.sameopenfile(fd, client) for fd in fds]
+        for fd in fds:
+            os.close(fd)
+        return same, job.start_seconds <= 20.0, job.end_seconds > 100.0
+
+    assert played(scene) == ([True], True, True)
+
+
+def test_answers_may_come_in_any_order() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        first, second = spawn(commands, b"1"), spawn(commands, b"2")
+        jobs = [(await runner.job())[0] for _ in range(2)]
+        for job in reversed(jobs):
+            runner.answer(job.id, Ended(int(job.command)))
+        return await first, await second, len(runner.channels)
+
+    assert played(scene) == (Ended(1), Ended(2), 1)
+
+
+def test_an_answer_nobody_waits_for_is_ignored() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = spawn(commands)
+        job, _ = await runner.job()
+        runner.answer(job.id + 1, Ended(1))
+        runner.answer(job.id, Ended(0))
+        return await running
+
+    assert played(scene) == Ended(0)
+
+
+def test_without_an_answer_the_deadline_is() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = spawn(commands)
+        await runner.job()
+        return await running
+
+    assert played(scene, seconds=0) == Ended(None, "the command runner did not answer")
+
+
+@pytest.mark.parametrize("last_words", [b"", b"nonsense\n"])
+def test_a_runner_that_ends_leaves_nobody_waiting(last_words: bytes) -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = spawn(commands)
+        await runner.job()
+        if last_words:
+            runner.channels[0].send(last_words)
+        runner.channels[0].close()
+        return await running
+
+    assert played(scene) == Ended(None, "the command runner went away")
+
+
+def test_an_answer_queued_before_the_end_still_counts() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        first, second = spawn(commands, b"1"), spawn(commands, b"2")
+        job, _ = await runner.job()
+        runner.answer(job.id, Ended(0))
+        runner.channels[0].close()  # with the second unread: the gate is told of a reset first
+        return (await first).status, (await second).status
+
+    assert played(scene) == (0, None)
+
+
+def test_after_a_runners_end_the_next_command_goes_to_its_successor() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        first = spawn(commands)
+        await runner.job()
+        runner.channels[0].close()
+        await first
+        second = spawn(commands)
+        job, _ = await runner.job(1)
+        runner.answer(job.id, Ended(0), 1)
+        return await second
+
+    assert played(scene) == Ended(0)
+
+
+def test_a_runner_that_stops_answers_what_it_has_and_gets_no_more() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        first = spawn(commands, b"1")
+        one, _ = await runner.job()
+        runner.channels[0].send(STOPPING)
+        await let_the_loop_turn()
+        second = spawn(commands, b"2")
+        other, _ = await runner.job(1)
+        runner.answer(other.id, Ended(2), 1)
+        runner.answer(one.id, Ended(1))
+        answers = await first, await second
+        await let_the_loop_turn()
+        return answers, runner.channels[0].recv(1)
+
+    assert played(scene) == ((Ended(1), Ended(2)), b"")
+
+
+def test_a_runner_that_cannot_be_reached_is_reported_once() -> None:
+    stub = RunnerStub()
+    stub.trouble = "nobody there"
+
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        failed = [await spawn(commands) for _ in range(2)]
+        runner.trouble = ""
+        running = spawn(commands)
+        job, _ = await runner.job()
+        runner.answer(job.id, Ended(0))
+        await running
+        return {one.trouble for one in failed}, runner.reports
+
+    assert played(scene, stub=stub) == (
+        {"the command runner can't be reached: nobody there"},
+        ["commands can't be run: nobody there", "commands are run again"],
+    )
+
+
+def test_a_runner_that_is_busy_is_asked_again() -> None:
+    stub = RunnerStub()
+    stub.is_busy = True
+
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = spawn(commands)
+        job, _ = await runner.job()
+        runner.answer(job.id, Ended(0))
+        return await running
+
+    assert played(scene, stub=stub) == Ended(0)
+
+
+def test_more_commands_than_the_channel_takes_at_once_are_all_run() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = [spawn(commands, b"x" * 8000) for _ in range(300)]
+        await let_the_loop_turn()
+        for _ in running:
+            job, _ = await runner.job()
+            runner.answer(job.id, Ended(0))
+        return {(await one).status for one in running}
+
+    assert played(scene) == {0}
+
+
+def test_a_gate_that_stops_answers_who_waits() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        running = spawn(commands)
+        await runner.job()
+        commands.close()
+        return await running
+
+    assert played(scene) == Ended(None, "the gate stopped")
