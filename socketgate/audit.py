@@ -42,7 +42,7 @@ class Audit:
         self.counts[outcome] += 1
         if outcome is Outcome.REFUSED:
             self.refusals.add(connection.verdict)
-            self.last_refused.append((time.time(), connection.address))
+            self.last_refused.append((time.time(), connection.bare_address))
         if KINDS[outcome].is_summed_up and not self._repetition.admit(connection.bare_address):
             self._open_window()
             return

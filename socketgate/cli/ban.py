@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         dest="seconds",
         type=duration,
         metavar="TIME",
-        help="how long: 90s, 10m, 12h, 7d, 2w (default: until unban)",
+        help="how long: 90s, 10m, 12h, 7d, 2w (default, and -1: until unban)",
     )
     parser.add_argument(
         "--daemon",

@@ -36,8 +36,10 @@ def add_store(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def duration(text: str) -> int:
-    """Seconds: 90, 90s, 10m, 12h, 7d, 2w."""
+def duration(text: str) -> int | None:
+    """Seconds: 90, 90s, 10m, 12h, 7d, 2w; -1, as fail2ban has it, is for ever: None."""
+    if text == "-1":
+        return None
     found = _DURATION.fullmatch(text)
     seconds = int(found[1]) * UNITS[found[2]] if found else 0
     if not 0 < seconds <= MAX_SECONDS:

@@ -23,6 +23,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prefix", type=int, default=128, metavar="N", help="as it was banned")
     parser.add_argument("--origin", metavar="WORD", help="only bans of this origin")
+    parser.add_argument(
+        "--ignore-missing", action="store_true", help="what isn't banned is no failure"
+    )
     add_store(parser)
 
 
@@ -43,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         ]
         if ended:
             store.append([Unban(ban.net, ban.daemon) for ban in ended], now)
+    if arguments.ignore_missing:
+        return ExitCode.OK
     missing = [net for net in wanted if net not in {ban.net for ban in ended}]
     for net in missing:
         print(f"socketgate: {net.name} is not banned", file=sys.stderr)
