@@ -39,7 +39,7 @@ main()
 #: What a package's scripts do after unpacking; nothing is enabled or started.
 SET_UP = """
 systemd-sysusers
-systemd-tmpfiles --create --prefix=/run/socketgate
+systemd-tmpfiles --create --prefix=/run/socketgate --prefix=/var/lib/socketgate
 journalctl --update-catalog
 /usr/bin/python3 -m compileall -q /usr/lib/python3/dist-packages/socketgate
 systemctl daemon-reload

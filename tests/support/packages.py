@@ -84,7 +84,7 @@ Exec = /usr/local/bin/arch-hooks
 ARCH_HOOKS = """\
 #!/bin/sh
 systemd-sysusers
-systemd-tmpfiles --create --prefix=/run/socketgate
+systemd-tmpfiles --create --prefix=/run/socketgate --prefix=/var/lib/socketgate
 journalctl --update-catalog
 systemctl daemon-reload
 """
