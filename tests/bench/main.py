@@ -18,6 +18,7 @@ from tests.bench import (
     rows_change,
     rows_decide,
     rows_gate,
+    rows_instances,
     rows_latency,
     surround,
 )
@@ -47,6 +48,7 @@ ROWS = {
     "box": Row("a unit for each client, under systemd", rows_box.units),
     "latency": Row("what a client waits, on an idle machine", rows_latency.added),
     "reloading": Row("what a client waits while rules are reloaded", rows_latency.while_reloading),
+    "instances": Row("one gate, and two on one port", rows_instances.sharing),
 }
 
 

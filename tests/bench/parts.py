@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,10 +94,15 @@ def surroundings(bench: Bench, folder: Path, keep_ms: int = KEEP_MS) -> Iterator
 
 
 def dual_listening() -> socket.socket:
-    """A listener for both families, on all addresses."""
+    """A listener for both families, on all addresses, as the units have it."""
     return socket.create_server(
         ("::", 0), family=socket.AF_INET6, backlog=4096, dualstack_ipv6=True
     )
+
+
+def sharing_listening(port: int = 0) -> socket.socket:
+    """A listener of several on one port, among which the kernel shares the clients out."""
+    return socket.create_server(("127.0.0.1", port), backlog=4096, reuse_port=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +120,10 @@ def gate(
     *,
     deny: str,
     env: Mapping[str, str] | None = None,
-    is_dual: bool = False,
+    listener: Callable[[], socket.socket] = listening,
 ) -> Iterator[Served]:
-    """`socketgate run` with these rules. `is_dual`: listening on [::], as the units have it."""
-    with serving_gate(folder, around, deny=deny, env=env, is_dual=is_dual) as (served, _):
+    """`socketgate run` with these rules."""
+    with serving_gate(folder, around, deny=deny, env=env, listener=listener) as (served, _):
         yield served
 
 
@@ -129,14 +134,14 @@ def serving_gate(
     *,
     deny: str,
     env: Mapping[str, str] | None = None,
-    is_dual: bool = False,
+    listener: Callable[[], socket.socket] = listening,
 ) -> Iterator[tuple[Served, RunningGate]]:
     """The same, for those who need more of the gate than its place."""
     settings = f'[daemon.{DAEMON}]\nbackend = "{around.backend}"\n'
     env = {"SOCKETGATE_JOURNAL_SOCKET": str(around.journal), **(env or {})}
     folder.mkdir(exist_ok=True)
     with (
-        dual_listening() if is_dual else listening() as sock,
+        listener() as sock,
         RunningGate(folder, [(DAEMON, sock)], deny=deny, settings=settings, env=env) as process,
     ):
         yield Served(process.pid, sock.getsockname()[1]), process

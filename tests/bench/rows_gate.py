@@ -65,7 +65,8 @@ def gate_cpu(bench: Bench) -> Iterator[Line]:
         places = {loop: stack.enter_context(parts.bare_loop(bench, around))}
         for name, count in ((few, scale.few), (many, scale.many), (dual, scale.many)):
             place, deny = folder / str(len(places)), rulesets.deny_lines(count)
-            served = parts.gate(place, around, deny=deny, is_dual=name == dual)
+            listener = parts.dual_listening if name == dual else listening
+            served = parts.gate(place, around, deny=deny, listener=listener)
             places[name] = stack.enter_context(served)
         busy.measure(places, scale.connections)
         calm.measure(
