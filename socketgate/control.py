@@ -55,7 +55,8 @@ EVERYBODY = "ALL"
 
 #: socket(7), SO_PEERGROUPS (<asm-generic/socket.h>); Python has no name for it.
 SO_PEERGROUPS = 59
-_MAX_GROUPS = 1024
+#: What Python's getsockopt can take; who is in more groups is taken for one who is in none.
+_GROUPS_BYTES = 1024
 
 
 class Right(enum.IntEnum):
@@ -119,7 +120,7 @@ def _numbers(names: tuple[str, ...]) -> list[int]:
 def _peer_groups(sock: socket.socket) -> tuple[int, ...]:
     """The other end's supplementary groups when it connected (unix(7))."""
     try:
-        packed = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, 4 * _MAX_GROUPS)
+        packed = sock.getsockopt(socket.SOL_SOCKET, SO_PEERGROUPS, _GROUPS_BYTES)
     except OSError:
         return ()  # a kernel without it, or more groups than anybody has
     return struct.unpack(f"{len(packed) // 4}I", packed)
