@@ -94,11 +94,16 @@ class Store:
         except FileNotFoundError:
             self._replace(Header(_new_id()), b"")
             return os.open(self.path, os.O_RDWR | os.O_APPEND | _OPEN)
-        if not _is_whole(fd):
+        try:
+            is_whole = _is_whole(fd)
+        except BaseException:
             os.close(fd)
-            self._renew(now)
-            fd = os.open(self.path, os.O_RDWR | os.O_APPEND | _OPEN)
-        return fd
+            raise
+        if is_whole:
+            return fd
+        os.close(fd)
+        self._renew(now)
+        return os.open(self.path, os.O_RDWR | os.O_APPEND | _OPEN)
 
     def _renew(self, now: float) -> None:
         """Write what still counts into a new file; a damaged one is kept under another name."""
