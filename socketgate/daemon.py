@@ -22,17 +22,19 @@ from socketgate.audit import Audit
 from socketgate.banwatch import BansInForce
 from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
 from socketgate.commands import Commands
+from socketgate.compiler import Compiler
 from socketgate.config import Config, load_config
 from socketgate.control import Control, rights_by
-from socketgate.gate import Gate, Stations
+from socketgate.gate import Gate, Stations, policy_key
 from socketgate.handoff import Handoff
 from socketgate.journal import MESSAGE_ID, Journal, JournalHandler
+from socketgate.largerules import Order
 from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
 from socketgate.lookups import FLUSH_ON, Lookups
 from socketgate.notify import Notifier, watchdog_seconds
 from socketgate.operations import Operations, runtime_folder
-from socketgate.reload import RulesInForce
+from socketgate.reload import LAST_GOOD, RulesInForce
 from socketgate.report import Report
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import CommandStatus, Need, Request
@@ -60,20 +62,28 @@ def run(config_path: Path | None) -> None:
         close_all(listeners)
 
 
-def state_folder(environ: Mapping[str, str], first_name: str) -> Path | None:
-    """Where to keep what outlives us: StateDirectory=, or by hand a folder of the user's own."""
-    if given := environ.get("STATE_DIRECTORY"):
+#: Where by hand those folders are that systemd makes for a unit: root's, and other users'.
+FOLDERS = {
+    "STATE_DIRECTORY": ("/var/lib", "XDG_STATE_HOME", "~/.local/state"),
+    "CACHE_DIRECTORY": ("/var/cache", "XDG_CACHE_HOME", "~/.cache"),
+}
+
+
+def own_folder(variable: str, environ: Mapping[str, str], name: str) -> Path | None:
+    """A folder that outlives us: systemd's StateDirectory= or CacheDirectory=, else one by hand.
+
+    None, with a warning, when it can't be made.
+    """
+    if given := environ.get(variable):
         return Path(given.split(":")[0])
-    home = (
-        Path("/var/lib")
-        if os.geteuid() == 0
-        else Path(environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser()
-    )
-    folder = home / "socketgate" / first_name
+    system, home_variable, home = FOLDERS[variable]
+    if os.geteuid() != 0:
+        system = environ.get(home_variable) or home
+    folder = Path(system).expanduser() / "socketgate" / name
     try:
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
-        log.warning("%s: %s; no copy of the last good rules is kept", folder, error.strerror)
+        log.warning("%s: %s; nothing is kept there", folder, error.strerror)
         return None
     return folder
 
@@ -118,13 +128,21 @@ class Daemon:
         stack.callback(self._commands.close)
         self._lookups = Lookups(self._config.lookups, run_command=self._run_aclexec)
         stack.callback(self._lookups.close)
+        state = own_folder("STATE_DIRECTORY", os.environ, self._listeners[0].name)
+        cache = own_folder("CACHE_DIRECTORY", os.environ, "tables")
         self._rules = RulesInForce(
             self._config.rules,
-            state_folder(os.environ, self._listeners[0].name),
+            state,
             on_change=self._on_rules_change,
             on_settled=self._on_settled,
+            compiler=None if cache is None else self._compiler(cache, state),
         )
         stack.push_async_callback(self._rules.close)
+
+    def _compiler(self, cache: Path, state: Path | None) -> Compiler:
+        keys = {policy_key(listener): None for listener in self._listeners}
+        last_good = None if state is None else state / LAST_GOOD
+        return Compiler(Order(self._config.rules, tuple(keys), cache, last_good))
 
     async def _open_control(self, stack: contextlib.AsyncExitStack) -> None:
         """The admin's tools need it; the gate's clients don't."""
@@ -215,6 +233,10 @@ class Daemon:
     def _on_sighup(self) -> None:
         self._notifier.reloading()
         self._rules.reload()
+        self._saying = asyncio.get_running_loop().create_task(self._say_when_settled())
+
+    async def _say_when_settled(self) -> None:
+        await self._rules.settled()
         self._notifier.ready(self._status())
 
     def _on_rules_change(self) -> None:

@@ -44,7 +44,7 @@ from socketgate.lookup_source import source_of
 from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
 from socketgate.rules.request import Access, Need, Request
-from socketgate.rules.table import RuleTable
+from socketgate.rules.table import PolicyKey, RuleTable
 from socketgate.rules.verdict import Verdict
 
 log = logging.getLogger(__name__)
@@ -69,6 +69,12 @@ class Stations:
     bans: Bans = field(default_factory=Bans)
     run_command: RunCommand = run_nothing
     banners: BannerFiles = field(default_factory=BannerFiles)
+
+
+def policy_key(listener: Listener) -> PolicyKey:
+    """By what the rules know a listener: its daemon's name, and its port where it has one."""
+    port = listener.sock.getsockname()[1] if is_ip(listener) else None
+    return listener.name.encode(), port
 
 
 class Gate:
@@ -107,8 +113,7 @@ class Gate:
     def rules_changed(self) -> None:
         """Decide by the table in force from here on."""
         rules = self._stations.rules
-        port = self.listener.sock.getsockname()[1] if self._is_ip else None
-        self._policy = rules.table.policy(self.listener.name.encode(), port)
+        self._policy = rules.table.policy(*policy_key(self.listener))
         self._generation = rules.generation
         self._lanes = Lanes()
 

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What the control socket can do with a running gate: look, explain, reload."""
 
-import asyncio
 import os
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +14,9 @@ from socketgate.gate import Gate
 from socketgate.identify import is_ip
 from socketgate.lookup_values import Found, Shares
 from socketgate.lookups import Lookups
-from socketgate.reload import HALF_WRITTEN_SECONDS
 from socketgate.report import Report
 from socketgate.rules.request import UNKNOWN, Endpoint, Need, Request
 from socketgate.varlink import CallFailed
-
-#: How often it is looked whether a half-written line has its end, in seconds.
-POLL_SECONDS = 0.02
 
 
 def runtime_folder(environ: Mapping[str, str], first_name: str) -> Path | None:
@@ -89,9 +83,7 @@ class Operations:
         rules = self.report.rules
         before = rules.generation
         self.reload_now()
-        until = time.monotonic() + 2 * HALF_WRITTEN_SECONDS
-        while not rules.is_settled and time.monotonic() < until:
-            await asyncio.sleep(POLL_SECONDS)
+        await rules.settled()
         if rules.last_error:
             raise CallFailed(f"{INTERFACE}.ReloadFailed", {"message": rules.last_error})
         return {

@@ -11,18 +11,28 @@ rules.
 """
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from socketgate.compiler import Compiler
 from socketgate.config import OnError, RulesConfig
 from socketgate.errors import RuleError
 from socketgate.journal import MESSAGE_ID
+from socketgate.largerules import (
+    LARGE_BYTES,
+    CannotCompile,
+    Fault,
+    WrongRules,
+    faults_of,
+    size_of,
+)
 from socketgate.rulefiles import load_saved_sources, read_sources, save_sources
-from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
+from socketgate.tablefile import NotUsable
 
 log = logging.getLogger(__name__)
 
@@ -35,17 +45,17 @@ LONGEST_SETTLING_SECONDS = 0.05
 HALF_WRITTEN_SECONDS = 0.5
 HALF_WRITTEN = "missing-newline"
 
-#: How many errors are written out; `socketgate check` has them all.
-MAX_ERRORS_LOGGED = 10
-
 REJECTED = {"message_id": MESSAGE_ID + "10a"}
 LAST_GOOD = "last-good-rules.tar"
+
+#: A table, and what it is of: of large files, excerpts.
+Made = tuple[Sources, RuleTable]
 
 
 class RulesInForce:
     """The table that decides now.
 
-    `on_change(table)` is called for each new one, `on_settled()` after each wait.
+    `on_change()` is called for each new one, `on_settled()` after each wait.
     """
 
     def __init__(
@@ -55,42 +65,57 @@ class RulesInForce:
         *,
         on_change: Callable[[], None],
         on_settled: Callable[[], None],
+        compiler: Compiler | None = None,
     ) -> None:
-        """Load the rules for the start.
+        """Load the rules for the start; without a `compiler` large files stop the loop for a while.
 
         Raises RuleError when neither the files nor a kept copy will do.
         """
         self._config = config
         self._last_good = state_folder / LAST_GOOD if state_folder is not None else None
+        self._compiler = compiler
         self._on_change, self._on_settled = on_change, on_settled
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._settling_since: float | None = None
         self._awaits_newline_until = 0.0
         self._saving: asyncio.Task[None] | None = None
+        self._making: asyncio.Task[None] | None = None
+        self._is_stale = False
+        self._quiet = asyncio.Event()
         #: Rises by one with each table put in force.
         self.generation = 1
         #: Why the files as they are now are not in force; empty when they are.
         self.last_error = ""
         #: When the table in force was read, by time.time().
         self.loaded_at = time.time()
+        self._host_files: set[bytes] = set()
         self.sources, self.table = self._first_table()
 
     @property
     def is_settling(self) -> bool:
-        """Whether the files have just changed and what they say is not in force yet."""
+        """Whether the files have just changed and what they say is not in force yet.
+
+        What takes long to compile is not waited for.
+        """
         return self._settling_since is not None
 
     @property
     def is_settled(self) -> bool:
-        """Whether what was read last is in force, or known to be wrong."""
-        return bool(self.last_error) or self._read == self.sources
+        """Whether what the files say is in force, or known to be wrong."""
+        return not (self.is_settling or self._making or self._awaits_newline_until)
 
     @property
     def paths(self) -> set[str]:
         """Every file the rules come from, whether it exists or not."""
-        host_files = {path.decode("utf-8", "surrogateescape") for path in self._read.host_files}
+        host_files = {path.decode("utf-8", "surrogateescape") for path in self._host_files}
         return {str(self._config.allow), str(self._config.deny)} | host_files
+
+    async def settled(self) -> None:
+        """Wait until what the files say is in force, or known to be wrong."""
+        while not self.is_settled:
+            self._quiet.clear()
+            await self._quiet.wait()
 
     def files_changed(self) -> None:
         """Something may have changed: reload as soon as it is quiet."""
@@ -100,85 +125,172 @@ class RulesInForce:
         when = min(now + QUIET_SECONDS, self._settling_since + LONGEST_SETTLING_SECONDS)
         self._reload_at(when)
 
-    def reload(self) -> bool:
-        """Try the files again, now. Says whether the rules changed."""
-        try:
-            self._read = read_sources(self._config)
-            if self._read != self.sources:
-                return self._put_in_force(self._read)
-            self.last_error = ""
-            return False
-        finally:
-            self._settling_since = None
-            self._on_settled()
+    def reload(self) -> None:
+        """Try the files again, now. What large ones say is in force later: see `is_settled`."""
+        self._settling_since = self._settling_since or self._loop.time()
+        compiler = self._large()
+        if compiler is not None:
+            self._reload_large(compiler)
+            return
+        with self._settling_ends():
+            sources = self._read()
+            if sources == self.sources:
+                self._accept()
+            elif (compiler := self._large()) is not None:  # a host file that was not known yet
+                self._reload_large(compiler)
+            else:
+                self._offer(sources, build_table(sources))
+
+    def _reload_large(self, compiler: Compiler) -> None:
+        self._is_stale = self._making is not None
+        if self._making is None:
+            self._making = self._loop.create_task(self._make(compiler))
+            self._making.add_done_callback(lambda _: self._made())
 
     async def close(self) -> None:
         """No more reloads; the kept copy is complete."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._making is not None:
+            self._making.cancel()
+            await asyncio.gather(self._making, return_exceptions=True)
         if self._saving is not None:
             await self._saving
 
-    def _first_table(self) -> tuple[Sources, RuleTable]:
-        self._read = sources = read_sources(self._config)
-        table = build_table(sources)
-        try:
-            self._check(table)
-        except RuleError as error:
-            kept = self._kept_table()
-            if kept is None:
-                raise
-            self.last_error = str(error)
-            log.error("%s; deciding by the last good rules, kept in %s", error, self._last_good)
-            return kept
-        self._keep(sources)
-        return sources, table
+    def _large(self) -> Compiler | None:
+        """Who compiles the files as they are now, if they are large."""
+        is_large = self._compiler is not None and size_of(self.paths) >= LARGE_BYTES
+        return self._compiler if is_large else None
 
-    def _kept_table(self) -> tuple[Sources, RuleTable] | None:
+    def _read(self) -> Sources:
+        sources = read_sources(self._config)
+        self._host_files = set(sources.host_files)
+        return sources
+
+    @contextlib.contextmanager
+    def _settling_ends(self) -> Iterator[None]:
+        """Whatever happens in it: clients need wait no longer after it."""
+        try:
+            yield
+        finally:
+            self._settling_since = None
+            self._quiet.set()
+            self._on_settled()
+
+    async def _make(self, compiler: Compiler) -> None:
+        """What large files say. Clients wait for what was appended, not for all to be compiled."""
+        with self._settling_ends():
+            made = await compiler.appended()
+            if made is not None:
+                self._offer_unless_same(made)
+        if made is None:
+            with self._settling_ends():
+                await self._make_all(compiler)
+
+    async def _make_all(self, compiler: Compiler) -> None:
+        try:
+            self._offer_unless_same(await compiler.compile())
+        except WrongRules as wrong:
+            self._reject(wrong.faults)
+        except (CannotCompile, NotUsable, OSError) as error:
+            log.warning("the rules are compiled in the gate itself: %s", error)
+            sources = await asyncio.to_thread(self._read)
+            self._offer_unless_same((sources, await asyncio.to_thread(build_table, sources)))
+
+    def _made(self) -> None:
+        task, self._making = self._making, None
+        if task is not None and not task.cancelled() and (error := task.exception()):
+            log.error("the rules can't be reloaded; keeping the previous rules", exc_info=error)
+            self.last_error = f"internal error: {error}"
+        if self._is_stale:
+            self._is_stale = False
+            self.files_changed()
+        self._quiet.set()
+
+    def _offer_unless_same(self, made: Made) -> None:
+        sources, table = made
+        self._host_files = set(sources.host_files)
+        if sources == self.sources:
+            self._accept()
+        else:
+            self._offer(sources, table)
+
+    def _offer(self, sources: Sources, table: RuleTable) -> None:
+        """Put a table in force, if it may be."""
+        if faults := self._faults(table):
+            self._reject(faults)
+            return
+        self.sources, self.table = sources, table
+        self.generation += 1
+        self.loaded_at = time.time()
+        self._accept()
+        self._on_change()
+        if self._large() is None:
+            self._keep(sources)
+
+    def _accept(self) -> None:
+        """The files say what is in force."""
+        self.last_error = ""
+        self._awaits_newline_until = 0.0
+
+    def _reject(self, faults: list[Fault]) -> None:
+        """Keep the previous rules, and say why, unless the file is still being written."""
+        if self._is_half_written(faults):
+            return
+        text = summary_of(faults)
+        if text != self.last_error:
+            log.error("%s; keeping the previous rules", text, extra=REJECTED)
+        self.last_error = text
+
+    def _faults(self, table: RuleTable) -> list[Fault]:
+        return [] if self._config.on_error is OnError.LIBWRAP else faults_of(table)
+
+    def _first_table(self) -> Made:
+        try:
+            sources, table, faults = self._made_at_start()
+        except WrongRules as wrong:
+            faults = wrong.faults
+        else:
+            if not faults:
+                if self._large() is None:
+                    self._keep(sources)
+                return sources, table
+        kept = self._kept_table()
+        if kept is None:
+            raise RuleError(summary_of(faults))
+        self.last_error = summary_of(faults)
+        text = "%s; deciding by the last good rules, kept in %s"
+        log.error(text, self.last_error, self._last_good, extra=REJECTED)
+        return kept
+
+    def _made_at_start(self) -> tuple[Sources, RuleTable, list[Fault]]:
+        sources = None if self._large() else self._read()
+        if (compiler := self._large()) is not None:
+            try:
+                sources, table = compiler.start()
+            except (CannotCompile, NotUsable, OSError) as error:
+                log.warning("the rules are compiled in the gate itself: %s", error)
+                sources = self._read()
+            else:
+                self._host_files = set(sources.host_files)
+                return sources, table, []
+        if sources is None:
+            sources = self._read()
+        table = build_table(sources)
+        return sources, table, self._faults(table)
+
+    def _kept_table(self) -> Made | None:
         if self._last_good is None:
             return None
         sources = load_saved_sources(self._last_good, self._config)
         if sources is None:
             return None
         table = build_table(sources)
-        return None if errors_of(table) else (sources, table)
+        return None if faults_of(table) else (sources, table)
 
-    def _put_in_force(self, sources: Sources) -> bool:
-        table = build_table(sources)
-        try:
-            self._check(table)
-        except RuleError as error:
-            if self._is_half_written(table):
-                return False
-            if str(error) != self.last_error:
-                log.error("%s; keeping the previous rules", error, extra=REJECTED)
-            self.last_error = str(error)
-            return False
-        self.sources, self.table = sources, table
-        self.generation += 1
-        self.loaded_at = time.time()
-        self.last_error = ""
-        self._awaits_newline_until = 0.0
-        self._on_change()
-        self._keep(sources)
-        return True
-
-    def _check(self, table: RuleTable) -> None:
-        """Raise RuleError if this table may not be put in force."""
-        if self._config.on_error is OnError.LIBWRAP:
-            return
-        errors = errors_of(table)
-        if errors:
-            more = (
-                f" (and {len(errors) - 1} more errors: see 'socketgate check')"
-                if len(errors) > 1
-                else ""
-            )
-            raise RuleError(f"{errors[0].brief}{more}")
-
-    def _is_half_written(self, table: RuleTable) -> bool:
+    def _is_half_written(self, faults: list[Fault]) -> bool:
         """Whether only a newline is missing, and whoever writes the file may still be at it."""
-        if any(error.code != HALF_WRITTEN for error in errors_of(table)):
+        if any(fault.code != HALF_WRITTEN for fault in faults):
             return False
         now = self._loop.time()
         if not self._awaits_newline_until:
@@ -197,7 +309,7 @@ class RulesInForce:
     def _keep(self, sources: Sources) -> None:
         """Keep a copy of these rules for a start with broken files.
 
-        The writing is done off the loop.
+        The writing is done off the loop; of large files, by who compiles them.
         """
         if self._last_good is not None:
             self._saving = self._loop.create_task(_save(sources, self._last_good, self._saving))
@@ -212,6 +324,7 @@ async def _save(sources: Sources, path: Path, earlier: asyncio.Task[None] | None
         log.warning("%s: can't keep a copy of the rules: %s", path, error.strerror)
 
 
-def errors_of(table: RuleTable) -> list[Diagnostic]:
-    """What keeps a table from being put in force."""
-    return [one for one in table.diagnostics if one.severity is Severity.ERROR]
+def summary_of(faults: list[Fault]) -> str:
+    """The first fault, and how many more there are."""
+    more = len(faults) - 1
+    return faults[0].brief + (f" (and {more} more errors: see 'socketgate check')" if more else "")

@@ -45,10 +45,14 @@ def _read(fd: int) -> Source:
         return Text(file.read(MAX_FILE_BYTES + 1))
 
 
+def interfaces() -> frozenset[bytes]:
+    """The network interfaces there are now: an IPv6 zone must be one of them."""
+    return frozenset(name.encode() for _, name in socket.if_nameindex())
+
+
 def read_sources(config: RulesConfig, *, extensions: bool = True) -> Sources:
     """Everything the rules come from, as it is now."""
     allow, deny = read_source(str(config.allow)), read_source(str(config.deny))
-    interfaces = frozenset(name.encode() for _, name in socket.if_nameindex())
     host_files: dict[bytes, Source] = {}
     while True:
         sources = Sources(
@@ -57,7 +61,7 @@ def read_sources(config: RulesConfig, *, extensions: bool = True) -> Sources:
             allow_origin=str(config.allow),
             deny_origin=str(config.deny),
             host_files=dict(host_files),
-            interfaces=interfaces,
+            interfaces=interfaces(),
             extensions=extensions,
         )
         missing = host_files_named(sources) - host_files.keys()
@@ -128,6 +132,6 @@ def load_saved_sources(
         allow_origin=str(config.allow),
         deny_origin=str(config.deny),
         host_files=texts,
-        interfaces=frozenset(name.encode() for _, name in socket.if_nameindex()),
+        interfaces=interfaces(),
         extensions=extensions,
     )

@@ -39,7 +39,7 @@ LAYERS = {
         """,
     "stations": """
         activation lane accept identify limits entry introduction refusals audit trust
-        command_message commands commandconnect banner act channel handoff rulefiles reload
+        command_message commands commandconnect banner act channel handoff rulefiles tablefile largerules compiler reload
         varlink answers control
         """,
     "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",

@@ -23,7 +23,6 @@ from socketgate.errors import ConfigError
 from socketgate.explain import Grounds, Question, explain
 from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
-from socketgate.reload import errors_of
 from socketgate.rulefiles import read_sources
 from socketgate.rules.names import NameKind, names_used
 from socketgate.rules.request import Endpoint, Need, Request
@@ -139,7 +138,7 @@ def _grounds(table: RuleTable, bans: Bans, lookups: Lookups) -> Grounds:
     async def look_up(need: Need, request: Request) -> Found:
         return await lookups.look_up(need.fact, request)
 
-    errors = errors_of(table)
+    errors = table.errors
     wrong = (f"{count(len(errors), 'error')} in the files: a gate would not take them",)
     return Grounds(
         table=table,

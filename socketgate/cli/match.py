@@ -18,7 +18,6 @@ from socketgate.config import Config, OnError, load_config
 from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, canonical_address
 from socketgate.errors import ConfigError, RuleError
 from socketgate.lookups import Lookups
-from socketgate.reload import errors_of
 from socketgate.rulefiles import read_sources
 from socketgate.rules.names import NameKind, names_used
 from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
@@ -248,7 +247,7 @@ def client_addresses(client: str, *, may_resolve: bool) -> list[str]:
 
 def refuse_errors(table: RuleTable, *, as_json: bool) -> None:
     """Raise RuleError for rules that a gate would not put in force, with all that is wrong."""
-    errors = errors_of(table)
+    errors = table.errors
     if not errors:
         return
     if as_json:

@@ -53,6 +53,7 @@ def compile_policy(
         of_deny = view.segments[of_allow:]
     return Policy(
         segments=_worth_searching(segments),
+        segments_by_file=view.segments,
         deny_segments=of_deny,
         residual=view.residual,
         everyone=view.everyone,

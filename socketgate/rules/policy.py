@@ -76,13 +76,14 @@ class Policy:
     __slots__ = (
         "_find_quad", "_find_six", "_first_residual", "_ready",
         "address_lines", "by_number", "deny_segments", "everyone", "origins", "residual",
-        "segments",
+        "segments", "segments_by_file",
     )  # fmt: skip
 
     def __init__(
         self,
         *,
         segments: Sequence[Segment],
+        segments_by_file: Sequence[Segment],
         deny_segments: Sequence[Segment],
         residual: Sequence[Rule],
         everyone: Sequence[Rule | Broken],
@@ -91,6 +92,8 @@ class Policy:
         origins: Origins,
     ) -> None:
         self.segments = segments
+        #: Those compiled for this policy, as `Compiled` has them.
+        self.segments_by_file = segments_by_file
         #: Those of hosts.deny alone, for a rule of hosts.allow that does not count after all.
         self.deny_segments = deny_segments
         self.residual = residual

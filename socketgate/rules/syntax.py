@@ -8,13 +8,13 @@ the admin should know about it.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from socketgate.rules import lint
 from socketgate.rules.addresslines import AddressRules, take_address_lines
 from socketgate.rules.diagnostic import Diagnostic, Findings
-from socketgate.rules.host import HostFile
+from socketgate.rules.host import Contents, HostFile, HostPattern, Unopenable
 from socketgate.rules.hostfile import build_library, paths_in
 from socketgate.rules.keyword import parse_option, split_options
 from socketgate.rules.lines import LineReader, LogicalLine
@@ -59,7 +59,7 @@ class Parsed:
     @property
     def host_files(self) -> frozenset[bytes]:
         """The host files named in the rules."""
-        return frozenset(path for rule in self.rules for path in _paths_of(rule))
+        return frozenset(file.path for rule in self.rules for file in _files_in(rule))
 
 
 def parse(source: Source, origin: str, table: TableName, reading: Reading | None = None) -> Parsed:
@@ -199,12 +199,34 @@ class _Parser:
         return gather_clients([parse_client_word(word.text, self._reading) for word in segment])
 
 
-def _paths_of(rule: Rule) -> Iterator[bytes]:
+def _files_in(rule: Rule) -> Iterator[HostFile]:
     for segment in (*rule.daemons.segments, *rule.clients.segments):
         for word in segment:
             host = word.host
             if isinstance(host, HostFile):
-                yield host.path
+                yield host
+
+
+def host_files_of(rules: Iterable[Rule]) -> frozenset[bytes]:
+    """The host files that these rules name, and those that these name."""
+    found: set[bytes] = set()
+    waiting = [pattern for rule in rules for pattern in _files_in(rule)]
+    while waiting:
+        pattern = waiting.pop()
+        if pattern.path not in found:
+            found.add(pattern.path)
+            contents = pattern.library.get(pattern.path, ())
+            waiting += [one for one in _patterns(contents) if isinstance(one, HostFile)]
+    return frozenset(found)
+
+
+def _patterns(contents: Contents) -> Iterable[HostPattern]:
+    return () if isinstance(contents, Unopenable) else contents
+
+
+def may_name_a_file(text: bytes) -> bool:
+    """Whether rules like these can name a host file at all."""
+    return _MAY_NAME_A_FILE.search(text) is not None
 
 
 def host_files_named(sources: Sources) -> frozenset[bytes]:
@@ -212,7 +234,7 @@ def host_files_named(sources: Sources) -> frozenset[bytes]:
     reading = Reading(sources.interfaces, extensions=sources.extensions)
     paths: set[bytes] = set()
     for source, table in ((sources.allow, TableName.ALLOW), (sources.deny, TableName.DENY)):
-        if isinstance(source, Text) and _MAY_NAME_A_FILE.search(source.data):
+        if isinstance(source, Text) and may_name_a_file(source.data):
             paths |= parse(source, "", table, reading).host_files
     for contents in build_library(sources.host_files, reading).values():
         paths.update(paths_in(contents))

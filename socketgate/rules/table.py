@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 
 from socketgate.rules.compile import compile_policy
-from socketgate.rules.diagnostic import Diagnostic
+from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.hostfile import build_library
 from socketgate.rules.lintfiles import hidden_diagnostics, host_file_diagnostics
 from socketgate.rules.policy import Compiled, Policy
@@ -18,8 +18,6 @@ from socketgate.rules.source import Excerpt, Source, Sources, Text, Unreadable
 from socketgate.rules.syntax import Parsed, parse
 from socketgate.rules.word import Reading
 
-#: In a larger table rules that are never reached are looked for only when it is asked for.
-_MAX_SPANS = 20_000
 #: In a larger table rules that are never reached are looked for only when it is asked for.
 _MAX_SPANS = 20_000
 #: So many daemons' policies are kept; a gate has a few, `match` may ask for many.
@@ -84,6 +82,11 @@ class RuleTable:
     def dropped_count(self) -> int:
         """How many more diagnostics hosts.allow and hosts.deny would have, beyond those kept."""
         return self.allow.dropped_count + self.deny.dropped_count
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        """What is wrong enough to keep the table from being put in force."""
+        return [one for one in self.diagnostics if one.severity is Severity.ERROR]
 
     def policy(self, daemon: bytes, server_port: int | None) -> Policy:
         """The rules as one daemon sees them on one port. Compiled at the first call.

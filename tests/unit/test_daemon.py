@@ -12,7 +12,7 @@ import pytest
 
 from socketgate.activation import Listener
 from socketgate.config import Config, DaemonConfig, RulesConfig
-from socketgate.daemon import STARTED, STOPPED, Daemon, state_folder
+from socketgate.daemon import STARTED, STOPPED, Daemon, own_folder
 from socketgate.errors import ConfigError, RuleError
 from socketgate.journal import Journal
 from socketgate.notify import Notifier
@@ -249,7 +249,7 @@ def test_a_backend_user_that_does_not_exist_keeps_the_gate_from_starting(tmp_pat
 
 
 def test_the_folder_that_systemd_made_is_taken() -> None:
-    assert state_folder({"STATE_DIRECTORY": "/a:/b"}, "sshd") == Path("/a")
+    assert own_folder("STATE_DIRECTORY", {"STATE_DIRECTORY": "/a:/b"}, "sshd") == Path("/a")
 
 
 def test_run_by_hand_the_user_s_own_state_folder_is_made() -> None:
@@ -258,7 +258,7 @@ def test_run_by_hand_the_user_s_own_state_folder_is_made() -> None:
         wanted = Path(home) / "socketgate" / "sshd"
 
         def made() -> str:
-            folder = state_folder({"XDG_STATE_HOME": home}, "sshd")
+            folder = own_folder("STATE_DIRECTORY", {"XDG_STATE_HOME": home}, "sshd")
             return f"{folder} {oct((folder or Path('/')).stat().st_mode & 0o777)}"
 
         assert as_nobody(made) == f"{wanted} 0o750"
@@ -266,4 +266,4 @@ def test_run_by_hand_the_user_s_own_state_folder_is_made() -> None:
 
 def test_where_no_folder_can_be_made_nothing_is_kept() -> None:
     home = "/proc/none"
-    assert as_nobody(lambda: str(state_folder({"XDG_STATE_HOME": home}, "sshd"))) == "None"
+    assert as_nobody(lambda: str(own_folder("STATE_DIRECTORY", {"XDG_STATE_HOME": home}, "sshd"))) == "None"

@@ -83,7 +83,7 @@ def test_the_first_rules_are_generation_one(tmp_path: Path) -> None:
 def test_changed_files_are_in_force_after_a_reload(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text("ALL: 192.0.2.7\n")
-        assert stage.rules.reload()
+        stage.rules.reload()
         assert (stage.rules.generation, stage.access(), stage.changes.count) == (
             2,
             Access.DENY,
@@ -97,7 +97,7 @@ def test_the_same_files_are_the_same_rules(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text("ALL: ALL\n")
         before = stage.rules.table
-        assert not stage.rules.reload()
+        stage.rules.reload()
         assert (stage.rules.generation, stage.changes.count) == (1, 0)
         assert stage.rules.table is before
 
@@ -118,7 +118,7 @@ def test_every_reload_settles_whatever_it_found(tmp_path: Path) -> None:
 def test_a_bad_file_leaves_the_old_rules_in_force(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text(BROKEN)
-        assert not stage.rules.reload()
+        stage.rules.reload()
         assert (stage.rules.generation, stage.access()) == (1, Access.DENY)
 
     (tmp_path / "hosts.deny").write_text("ALL: 192.0.2.7\n")
@@ -191,7 +191,7 @@ def test_a_file_that_can_t_be_read_leaves_the_old_rules_in_force(
     async def scene(stage: Stage) -> None:
         stage.deny.unlink()
         make(stage.deny)
-        assert not stage.rules.reload()
+        stage.rules.reload()
         assert stage.access() is Access.DENY
 
     (tmp_path / "hosts.deny").write_text("ALL: 192.0.2.7\n")
@@ -318,7 +318,7 @@ def test_files_named_by_rules_that_are_not_in_force_are_watched_too(tmp_path: Pa
 def test_a_changed_host_file_is_in_force_after_a_reload(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         (tmp_path / "foes").write_text("192.0.2.7\n")
-        assert stage.rules.reload()
+        stage.rules.reload()
         assert stage.access() is Access.DENY
 
     (tmp_path / "foes").write_text("192.0.2.9\n")
@@ -329,7 +329,7 @@ def test_a_changed_host_file_is_in_force_after_a_reload(tmp_path: Path) -> None:
 def test_like_libwrap_a_bad_line_is_passed_over_and_the_others_hold(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text(f"{BROKEN}ALL: 192.0.2.9\n")
-        assert stage.rules.reload()
+        stage.rules.reload()
         assert stage.access("192.0.2.9") is Access.DENY
 
     staged(tmp_path, scene, OnError.LIBWRAP)
@@ -371,7 +371,7 @@ def test_a_start_by_the_kept_copy_says_so_loudly(
 def test_started_by_the_kept_copy_a_mended_file_is_in_force_again(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text("ALL: 192.0.2.9\n")
-        assert stage.rules.reload()
+        stage.rules.reload()
         assert (stage.access("192.0.2.9"), stage.rules.last_error) == (Access.DENY, "")
 
     kept_and_broken(tmp_path)

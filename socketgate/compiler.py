@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""Makes large tables ready beside the loop: a thread for what was appended, a child for the rest.
+
+appended()   the files are what they were, and lines at their ends ─▶ in force in no time
+compile()    a child reads everything and compiles it; the loop waits for its answer
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import signal
+import time
+
+from socketgate.largerules import (
+    CannotCompile,
+    Order,
+    appended_to,
+    compile_in_child,
+    find_prepared,
+    read_answer,
+    table_of,
+)
+from socketgate.rules.policy import NotCovered
+from socketgate.rules.source import Sources
+from socketgate.rules.table import RuleTable
+from socketgate.tablefile import Prepared
+
+#: A child that takes longer is ended: ten million lines take half of it.
+COMPILE_SECONDS = 120.0
+
+ANSWER_BYTES = 65_536
+
+#: A table, and the sources it is of: excerpts.
+Made = tuple[Sources, RuleTable]
+
+
+class Compiler:
+    """Makes the tables of one process's large rules. One at a time."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._prepared: Prepared | None = None
+
+    def start(self) -> Made:
+        """The table for the start; blocks while it is compiled.
+
+        Raises WrongRules, CannotCompile, NotUsable.
+        """
+        found = find_prepared(self._order)
+        if found is not None:
+            self._prepared, sources = found
+            with contextlib.suppress(NotCovered):
+                return sources, table_of(self._prepared, sources)
+        pid, answers = compile_in_child(self._order)
+        return self._made(_wait_for_answer(pid, answers))
+
+    async def appended(self) -> Made | None:
+        """The table with what was appended to the files since, if that is all that changed."""
+        if self._prepared is None:
+            return None
+        sources = await asyncio.to_thread(appended_to, self._prepared)
+        if sources is None:
+            return None
+        try:
+            return sources, table_of(self._prepared, sources)
+        except NotCovered:
+            return None
+
+    async def compile(self) -> Made:
+        """All compiled anew. Raises WrongRules, CannotCompile, NotUsable."""
+        pid, answers = compile_in_child(self._order)
+        return self._made(await _answer_of(pid, answers))
+
+    def _made(self, answer: bytes) -> Made:
+        self._prepared = read_answer(answer)
+        return self._prepared.sources, table_of(self._prepared)
+
+
+async def _answer_of(pid: int, answers: int) -> bytes:
+    """All that the child says; it is ended at the deadline, and reaped in any case."""
+    loop = asyncio.get_running_loop()
+    ended = loop.create_future()
+    said = bytearray()
+
+    def read() -> None:
+        data = os.read(answers, ANSWER_BYTES)
+        said.extend(data)
+        if not data and not ended.done():
+            ended.set_result(None)
+
+    loop.add_reader(answers, read)
+    try:
+        async with asyncio.timeout(COMPILE_SECONDS):
+            await ended
+    except TimeoutError as error:
+        raise CannotCompile(f"compiling took longer than {COMPILE_SECONDS:.0f} s") from error
+    finally:
+        loop.remove_reader(answers)
+        os.close(answers)
+        _end(pid)
+    return bytes(said)
+
+
+def _wait_for_answer(pid: int, answers: int) -> bytes:
+    """The same for the start, when there is no loop to go on with."""
+    until = time.monotonic() + COMPILE_SECONDS
+    said = bytearray()
+    poller = select.poll()
+    poller.register(answers, select.POLLIN)
+    try:
+        while poller.poll(max(0.0, until - time.monotonic()) * 1000):
+            data = os.read(answers, ANSWER_BYTES)
+            if not data:
+                return bytes(said)
+            said += data
+        raise CannotCompile(f"compiling took longer than {COMPILE_SECONDS:.0f} s")
+    finally:
+        os.close(answers)
+        _end(pid)
+
+
+def _end(pid: int) -> None:
+    """It has answered, or won't: either way nothing of it is needed any more."""
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: MIT
+"""Compiled tables on disk: made once for a large rule set, mapped by every gate that has it.
+
+    FOLDER/DIGEST-DAEMON.json     which sources it is of, what is left of them, the layout of
+    FOLDER/HASH.arrays            the spans as plain arrays; named by their own hash, so that gates
+                                  whose tables are alike share one file, and its memory
+
+A file that is damaged, cut short, of another version or of another owner is never believed: what
+doesn't check out isn't there.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+import re
+import stat
+import sys
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from socketgate.rules.flat import QuadTable, SixTable
+from socketgate.rules.policy import Compiled, Segment
+from socketgate.rules.source import Absent, Directory, Excerpt, Part, Source, Sources, Text
+from socketgate.rules.table import PolicyKey
+
+#: Rises with every change of what is written here or of what it means.
+VERSION = 1
+
+#: How many tables of one daemon are kept: the one in use, and one to go back to.
+MAX_KEPT = 2
+
+#: The arrays of a segment, in this order: QuadTable's and SixTable's.
+TYPECODES = "IIIIQQQQI"
+
+ALIGNMENT = 8
+
+
+class NotUsable(Exception):
+    """No compiled table here that can be believed; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What a rule file was when it was read: to see what it became.
+
+    `number` and `physical` count its lines. Lines can be appended if `is_open`.
+    """
+
+    status: tuple[int, int, int, int] | None
+    size: int
+    sha256: str
+    number: int
+    physical: int
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A large table made ready: excerpts of its sources, and the rest compiled."""
+
+    digest: str
+    sources: Sources
+    compiled: Mapping[PolicyKey, Compiled]
+    files: Mapping[str, FileState]
+
+
+def write_table(folder: Path, prepared: Prepared) -> Path:
+    """Write a table; the answer is its index file. Raises OSError."""
+    policies = [
+        {
+            "daemon": daemon.decode("latin-1"),
+            "port": port,
+            "allow_until": compiled.allow_until,
+            "deny_until": compiled.deny_until,
+            "segments": [_write_arrays(folder, segment) for segment in compiled.segments],
+        }
+        for (daemon, port), compiled in prepared.compiled.items()
+    ]
+    body = {
+        "digest": prepared.digest,
+        "policies": policies,
+        "sources": _encode_sources(prepared.sources),
+        "files": {name: _encode_state(state) for name, state in prepared.files.items()},
+    }
+    text = json.dumps(body)
+    head = {"version": VERSION, "byteorder": sys.byteorder, "sha256": _sha256(text.encode())}
+    path = index_path(folder, prepared.digest, prepared.compiled)
+    _replace(path, f"{json.dumps(head)}\n{text}".encode())
+    _forget_old(folder, path)
+    return path
+
+
+def index_path(folder: Path, digest: str, keys: Iterable[PolicyKey]) -> Path:
+    """Where the table of these sources for these daemons is."""
+    return folder / f"{_names(keys)}-{digest[:32]}.json"
+
+
+def newest_index(folder: Path, keys: Iterable[PolicyKey]) -> Path | None:
+    """The table that was written last for these daemons."""
+    return max(folder.glob(f"{_names(keys)}-*.json"), key=_age, default=None)
+
+
+def _names(keys: Iterable[PolicyKey]) -> str:
+    return hashlib.sha256(repr(sorted(keys, key=repr)).encode()).hexdigest()[:16]
+
+
+def map_table(path: Path, *, is_own: bool = False) -> Prepared:
+    """Map a table; raises NotUsable. With `is_own`, by the process that wrote it just now,
+
+    the arrays aren't read through to check them.
+    """
+    try:
+        head, _, text = _read_ours(path).partition(b"\n")
+        about = json.loads(head)
+        if (about["version"], about["byteorder"]) != (VERSION, sys.byteorder):
+            raise NotUsable(f"{path}: of another version")
+        if about["sha256"] != _sha256(text):
+            raise NotUsable(f"{path}: damaged")
+        body = json.loads(text)
+        compiled = {
+            (entry["daemon"].encode("latin-1"), entry["port"]): Compiled(
+                tuple(_map_arrays(path.parent, one, is_own) for one in entry["segments"]),
+                entry["allow_until"],
+                entry["deny_until"],
+            )
+            for entry in body["policies"]
+        }
+        states = {name: _decode_state(state) for name, state in body["files"].items()}
+        return Prepared(body["digest"], _decode_sources(body["sources"]), compiled, states)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise NotUsable(f"{path}: {error}") from error
+
+
+def _write_arrays(folder: Path, segment: Segment) -> dict[str, object]:
+    arrays = list(_arrays_of(segment))
+    digest = hashlib.sha256()
+    for piece in _pieces(arrays):
+        digest.update(piece)
+    path = folder / f"{digest.hexdigest()}.arrays"
+    if not path.exists():
+        _replace(path, b"".join(_pieces(arrays)))
+    return {"file": path.name, "lengths": [len(one) for one in arrays]}
+
+
+def _arrays_of(segment: Segment) -> "Iterator[array[int]]":
+    quads, sixes = segment.quads, segment.sixes
+    parts = (
+        quads.firsts, quads.lasts, quads.owners, quads.index,
+        sixes.highs, sixes.lows, sixes.last_highs, sixes.last_lows, sixes.owners,
+    )  # fmt: skip
+    for typecode, part in zip(TYPECODES, parts, strict=True):
+        yield part if isinstance(part, array) else array(typecode, part)
+
+
+def _pieces(arrays: "Sequence[array[int]]") -> Iterator[bytes]:
+    for one in arrays:
+        data = one.tobytes()
+        yield data
+        yield bytes(-len(data) % ALIGNMENT)
+
+
+def _map_arrays(folder: Path, entry: Mapping[str, object], is_own: bool) -> Segment:  # noqa: FBT001  # private
+    name, lengths = entry["file"], entry["lengths"]
+    if not isinstance(name, str) or not re.fullmatch(r"[0-9a-f]{64}\.arrays", name):
+        raise NotUsable(f"{folder}: {name!r} is no name of arrays")
+    if not isinstance(lengths, list) or len(lengths) != len(TYPECODES):
+        raise NotUsable(f"{folder / name}: another layout")
+    fd = _open_ours(folder / name)
+    try:
+        size = os.fstat(fd).st_size
+        mapped = mmap.mmap(fd, size, prot=mmap.PROT_READ)
+    finally:
+        os.close(fd)
+    whole = memoryview(mapped)
+    if not is_own and _sha256(whole) != name.removesuffix(".arrays"):
+        raise NotUsable(f"{folder / name}: damaged")
+    views, offset = [], 0
+    for typecode, length in zip(TYPECODES, lengths, strict=True):
+        bytes_used = length * array(typecode).itemsize
+        if offset + bytes_used > size:
+            raise NotUsable(f"{folder / name}: cut short")
+        views.append(_cast(whole[offset : offset + bytes_used], typecode))
+        offset += bytes_used + -bytes_used % ALIGNMENT
+    return Segment(QuadTable(*views[:4]), SixTable(*views[4:]))
+
+
+def _cast(data: memoryview, typecode: str) -> "memoryview[int]":
+    return data.cast("I") if typecode == "I" else data.cast("Q")
+
+
+def _read_ours(path: Path) -> bytes:
+    fd = _open_ours(path)
+    with os.fdopen(fd, "rb") as file:
+        return file.read()
+
+
+def _open_ours(path: Path) -> int:
+    """Open a file that nobody but us, or root, can have written. Raises NotUsable, OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    status = os.fstat(fd)
+    is_ours = status.st_uid in (0, os.geteuid())
+    if not is_ours or not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
+        os.close(fd)
+        raise NotUsable(f"{path}: not a file that only we could have written")
+    return fd
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole, then put it in place in one step."""
+    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        new.replace(path)
+    except BaseException:
+        new.unlink(missing_ok=True)
+        raise
+
+
+def _forget_old(folder: Path, path: Path) -> None:
+    """Remove the older tables of the same daemons, and arrays that no table has any more."""
+    mine = sorted(folder.glob(f"{path.name.partition('-')[0]}-*.json"), key=_age, reverse=True)
+    for old in mine[MAX_KEPT:]:
+        old.unlink(missing_ok=True)
+    used: set[str] = set()
+    for index in folder.glob("*.json"):
+        used.update(re.findall(r"[0-9a-f]{64}\.arrays", index.read_text()))
+    for arrays in folder.glob("*.arrays"):
+        if arrays.name not in used:
+            arrays.unlink(missing_ok=True)
+
+
+def _age(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0  # another gate has just removed it
+
+
+def _sha256(data: bytes | memoryview) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _encode_state(state: FileState) -> list[object]:
+    return [
+        state.status, state.size, state.sha256, state.number, state.physical, state.is_open
+    ]  # fmt: skip
+
+
+def _decode_state(values: Sequence[object]) -> FileState:
+    match values:
+        case [status, int(size), str(sha256), int(number), int(physical), bool(is_open)]:
+            return FileState(_status(status), size, sha256, number, physical, is_open)
+        case _:
+            raise ValueError(f"{values!r} is no state of a file")
+
+
+def _status(values: object) -> tuple[int, int, int, int] | None:
+    match values:
+        case [int(a), int(b), int(c), int(d)]:
+            return a, b, c, d
+        case _:
+            return None
+
+
+def _encode_sources(sources: Sources) -> dict[str, object]:
+    return {
+        "allow": _encode_source(sources.allow),
+        "deny": _encode_source(sources.deny),
+        "allow_origin": sources.allow_origin,
+        "deny_origin": sources.deny_origin,
+        "host_files": {
+            path.decode("latin-1"): _encode_source(source)
+            for path, source in sources.host_files.items()
+        },
+        "interfaces": [name.decode("latin-1") for name in sorted(sources.interfaces)],
+        "extensions": sources.extensions,
+    }
+
+
+def _decode_sources(body: Mapping[str, object]) -> Sources:
+    match body:
+        case {
+            "allow": allow,
+            "deny": deny,
+            "allow_origin": str(allow_origin),
+            "deny_origin": str(deny_origin),
+            "host_files": dict(host_files),
+            "interfaces": list(interfaces),
+            "extensions": bool(extensions),
+        }:
+            return Sources(
+                allow=_decode_source(allow),
+                deny=_decode_source(deny),
+                allow_origin=allow_origin,
+                deny_origin=deny_origin,
+                host_files={
+                    path.encode("latin-1"): _decode_source(source)
+                    for path, source in host_files.items()
+                },
+                interfaces=frozenset(name.encode("latin-1") for name in interfaces),
+                extensions=extensions,
+            )
+        case _:
+            raise ValueError("no sources")
+
+
+def _encode_source(source: Source) -> list[object]:
+    match source:
+        case Text(data):
+            return ["text", data.decode("latin-1")]
+        case Excerpt(parts, count):
+            shown = [[one.data.decode("latin-1"), one.number, one.physical] for one in parts]
+            return ["excerpt", shown, count]
+        case Absent():
+            return ["absent"]
+        case Directory():
+            return ["directory"]
+        case _:
+            raise ValueError("an unreadable file is not compiled")
+
+
+def _decode_source(values: object) -> Source:
+    match values:
+        case ["text", str(data)]:
+            return Text(data.encode("latin-1"))
+        case ["excerpt", list(parts), int(count)]:
+            read = (Part(data.encode("latin-1"), number, line) for data, number, line in parts)
+            return Excerpt(tuple(read), count)
+        case ["absent"]:
+            return Absent()
+        case ["directory"]:
+            return Directory()
+        case _:
+            raise ValueError("no source")
