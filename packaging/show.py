@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The show of packaging/try: the real gate by systemd-socket-activate, rsync behind it, two clients.
+"""The show of packaging/try: the real gate on a loopback port, rsync behind it, two clients.
 
 1  one client is admitted, one refused
 2  the rule file is edited; the very next connection is decided by it
@@ -37,7 +37,7 @@ class WentWrong(Exception):
 
 
 class JournalLines:
-    """Stands where journald listens, shows each entry as `journalctl` would, and keeps it to be waited for."""
+    """Stands where journald listens: shows each entry as `journalctl` would, and waits for one."""
 
     def __init__(self, path: Path) -> None:
         self._sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -148,7 +148,7 @@ def free_port() -> int:
 
 
 def wait_until_listening(port: int) -> None:
-    """Until systemd-socket-activate has its socket; asked of the kernel, so that no client is made."""
+    """Until systemd-socket-activate has its socket; the kernel is asked, which makes no client."""
     wanted = f":{port:04X} 00000000:0000 0A"
     for _ in range(int(DEADLINE_SECONDS * 50)):
         if wanted in Path("/proc/net/tcp").read_text():

@@ -14,8 +14,8 @@ from tests.support.modules import MODULES, PROJECT, Module
 #: tool, its arguments
 TOOLS = {
     "ruff-check": ("ruff", "check", "."),
-    "ruff-format": ("ruff", "format", "--check", "socketgate", "tests", "packaging"),
-    "mypy": ("mypy", "--explicit-package-bases", "socketgate", "tests"),
+    "ruff-format": ("ruff", "format", "--check", "."),
+    "mypy": ("mypy", "socketgate", "tests"),
 }  # fmt: skip
 
 MAX_MODULE_LINES = 400
