@@ -8,6 +8,7 @@ imported, so that `socketgate exec`, a part of every connection, starts fast.
 
 import argparse
 import importlib
+import signal
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
@@ -31,6 +32,8 @@ VERBS = {
     "ban": "ban",
     "unban": "unban",
     "bans": "bans",
+    "metrics": "metrics",
+    "import": "import_xinetd",
 }
 
 
@@ -43,6 +46,9 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
     NOT_PERMITTED = 4
 
+
+#: What a shell says of a command that SIGINT ended: Ctrl-C is no error.
+INTERRUPTED = 128 + signal.SIGINT
 
 #: The errors that don't mean "wrong".
 EXIT_CODES = {GateUnreachable: ExitCode.UNREACHABLE, NotPermitted: ExitCode.NOT_PERMITTED}
@@ -92,4 +98,6 @@ def main(words: Sequence[str]) -> int:
     except SocketgateError as error:
         print(f"socketgate: {error}", file=sys.stderr)
         return EXIT_CODES.get(type(error), ExitCode.WRONG)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     return code

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import argparse
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -7,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from socketgate import __version__
-from socketgate.cli import VERBS, ExitCode, build_parser, load_verb, main
+from socketgate.cli import INTERRUPTED, VERBS, ExitCode, build_parser, load_verb, main
 
 PROJECT = Path(__file__).resolve().parents[2]
+#: A program started in the background would else ignore it.
+DEFAULT_SIGINT = ["env", "--default-signal=INT"]
 
 
 def typed(*words: str) -> subprocess.CompletedProcess[str]:
@@ -101,3 +104,21 @@ def test_the_installed_command_is_the_same(capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().err == (
         "socketgate: /none.toml: can't be read: No such file or directory\n"
     )
+
+
+def test_ctrl_c_ends_a_command_without_a_word() -> None:
+    words = [*DEFAULT_SIGINT, sys.executable, "-m", "socketgate", "match", "--jsonl"]
+    files = ["--allow=/none", "--deny=/none", "--config=/dev/null"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [*words, *files], cwd=PROJECT, stdin=pipe, stdout=pipe, stderr=pipe
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdin.write(b'{"daemon": "sshd", "addr": "192.0.2.7"}\n')
+        process.stdin.flush()
+        process.stdout.readline()  # now it waits for more
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+    assert (process.returncode, said) == (INTERRUPTED, b"")
