@@ -8,7 +8,7 @@ is unknown, unless it is to be looked up; accounts and netgroups of this machine
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from socketgate.accounts import look_up_account
@@ -16,7 +16,7 @@ from socketgate.judge import Judgement, judge, judge_by_known
 from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
 from socketgate.netgroup import look_up_netgroup
-from socketgate.rulefiles import read_source
+from socketgate.rulefiles import read_source, with_host_files
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,
@@ -32,7 +32,6 @@ from socketgate.rules.request import (
 )
 from socketgate.rules.rule import Rule, rule_number
 from socketgate.rules.source import Absent, Source, Sources, Text
-from socketgate.rules.syntax import host_files_named
 from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
 
@@ -121,19 +120,16 @@ def _answer_of_machine(fact: Lookup) -> Found:
             return Found(UNKNOWN)
 
 
-def with_host_files(sources: Sources, files: Mapping[bytes, Source], folder: bytes) -> Sources:
+def with_given_files(sources: Sources, files: Mapping[bytes, Source], folder: bytes) -> Sources:
     """The sources with all host files they name: those in the folder as given, others as read."""
-    while missing := host_files_named(sources) - sources.host_files.keys():
-        found = {path: _host_file(path, files, folder) for path in missing}
-        sources = replace(sources, host_files={**sources.host_files, **found})
-    return sources
-
-
-def _host_file(path: bytes, files: Mapping[bytes, Source], folder: bytes) -> Source:
     prefix = folder + b"/"
-    if not path.startswith(prefix):
-        return read_source(path)
-    return files.get(path.removeprefix(prefix), Absent())
+
+    def read(path: bytes) -> Source:
+        if not path.startswith(prefix):
+            return read_source(path)
+        return files.get(path.removeprefix(prefix), Absent())
+
+    return with_host_files(sources, read)
 
 
 def rule_lines(table: RuleTable, sources: Sources, place: RulePlace) -> Iterator[bytes]:

@@ -7,6 +7,8 @@ import os
 import socket
 import stat
 import tarfile
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from socketgate.config import RulesConfig
@@ -15,6 +17,9 @@ from socketgate.rules.syntax import host_files_named
 
 #: A larger rule file is a mistake: ten million addresses take half of it.
 MAX_FILE_BYTES = 256 * 1024 * 1024
+
+#: The one device that is a rule file: null(4) is empty, and admins link to it.
+NULL_DEVICE = os.makedev(1, 3)
 
 
 def read_source(path: str | bytes) -> Source:
@@ -37,6 +42,8 @@ def _read(fd: int) -> Source:
     status = os.fstat(fd)
     if stat.S_ISDIR(status.st_mode):
         return Directory()
+    if stat.S_ISCHR(status.st_mode) and status.st_rdev == NULL_DEVICE:
+        return Text(b"")
     if not stat.S_ISREG(status.st_mode):
         return Unreadable("not a regular file")
     if status.st_size > MAX_FILE_BYTES:
@@ -52,23 +59,28 @@ def interfaces() -> frozenset[bytes]:
 
 def read_sources(config: RulesConfig, *, extensions: bool = True) -> Sources:
     """Everything the rules come from, as it is now."""
-    allow, deny = read_source(str(config.allow)), read_source(str(config.deny))
-    host_files: dict[bytes, Source] = {}
-    while True:
-        sources = Sources(
-            allow=allow,
-            deny=deny,
-            allow_origin=str(config.allow),
-            deny_origin=str(config.deny),
-            host_files=dict(host_files),
-            interfaces=interfaces(),
-            extensions=extensions,
+    rules = Sources(
+        allow=read_source(str(config.allow)),
+        deny=read_source(str(config.deny)),
+        allow_origin=str(config.allow),
+        deny_origin=str(config.deny),
+        interfaces=interfaces(),
+        extensions=extensions,
+    )
+    return with_host_files(rules)
+
+
+def with_host_files(sources: Sources, read: Callable[[bytes], Source] = read_source) -> Sources:
+    """These sources, and the host files they name, nested ones too, as `read` finds them."""
+    missing = host_files_named(sources) - sources.host_files.keys()
+    while missing:
+        found = {path: read(path) for path in missing}
+        sources = replace(sources, host_files={**sources.host_files, **found})
+        nested = Sources(
+            host_files=found, interfaces=sources.interfaces, extensions=sources.extensions
         )
-        missing = host_files_named(sources) - host_files.keys()
-        if not missing:
-            return sources
-        for path in missing:
-            host_files[path] = read_source(path)
+        missing = host_files_named(nested) - sources.host_files.keys()
+    return sources
 
 
 def save_sources(sources: Sources, path: Path) -> None:

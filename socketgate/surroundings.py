@@ -82,7 +82,7 @@ def _open_paths(path: str) -> Iterator[str]:
 
 def is_open(status: os.stat_result) -> bool:
     """Whether anybody can change what is there; in a sticky folder only their own files."""
-    if stat.S_ISLNK(status.st_mode):
+    if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         return False
     is_sticky = stat.S_ISDIR(status.st_mode) and status.st_mode & stat.S_ISVTX
     return bool(status.st_mode & stat.S_IWOTH) and not is_sticky

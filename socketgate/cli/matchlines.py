@@ -19,7 +19,7 @@ from typing import TextIO
 
 from socketgate.cli import ExitCode
 from socketgate.cli.matchtext import verdict_json
-from socketgate.dryrun import Given, answer_given, with_host_files
+from socketgate.dryrun import Given, answer_given, with_given_files
 from socketgate.rules.request import UNKNOWN, Endpoint, Fact, Request
 from socketgate.rules.source import Directory, Source, Sources, Text
 from socketgate.rules.table import RuleTable, build_table
@@ -86,7 +86,7 @@ def _replaced(sources: Sources, rules: Rules) -> Sources:
     files: dict[bytes, Source] = {
         name: Directory() if text is None else Text(text) for name, text in rules.files
     }
-    return with_host_files(
+    return with_given_files(
         replace(
             sources,
             allow=sources.allow if rules.allow is None else Text(rules.allow),

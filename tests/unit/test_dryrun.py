@@ -8,7 +8,7 @@ from socketgate.dryrun import (
     answer_given,
     canonical_address,
     rule_lines,
-    with_host_files,
+    with_given_files,
 )
 from socketgate.rules.request import Access, CommandStatus, Fact, InNetgroup, RulePlace, TableName
 from socketgate.rules.source import Absent, Directory, Source, Sources, Text
@@ -70,7 +70,7 @@ def test_host_files_in_the_folder_are_the_given_ones_and_others_are_read(tmp_pat
     (tmp_path / "real").write_text("192.0.2.7")
     allow = b"ALL: /x/a /x/none %s\n" % path
     files: dict[bytes, Source] = {b"a": Text(b"/x/b"), b"b": Directory()}
-    found = with_host_files(Sources(allow=Text(allow)), files, b"/x")
+    found = with_given_files(Sources(allow=Text(allow)), files, b"/x")
     assert found.host_files == {
         b"/x/a": Text(b"/x/b"),
         b"/x/b": Directory(),

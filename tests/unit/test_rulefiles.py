@@ -45,7 +45,12 @@ def test_a_fifo_that_nobody_writes_is_not_waited_for(tmp_path: Path) -> None:
     assert read_source(str(tmp_path / "fifo")) == Unreadable("not a regular file")
 
 
-def test_a_device_is_not_read() -> None:
+def test_the_null_device_is_an_empty_file(tmp_path: Path) -> None:
+    (tmp_path / "hosts.deny").symlink_to("/dev/null")
+    assert read_source(str(tmp_path / "hosts.deny")) == Text(b"")
+
+
+def test_another_device_is_not_read() -> None:
     assert read_source("/dev/zero") == Unreadable("not a regular file")
 
 

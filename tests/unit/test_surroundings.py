@@ -96,3 +96,8 @@ def test_a_file_that_is_not_there_is_no_complaint(folder: Path) -> None:
 def test_links_that_go_round_in_a_circle_end(folder: Path) -> None:
     (folder / "circle").symlink_to("circle")
     assert reported(folder / "circle") == []
+
+
+def test_that_everybody_may_write_to_the_null_device_is_no_complaint(folder: Path) -> None:
+    (folder / "empty").symlink_to("/dev/null")
+    assert reported(folder / "empty") == []
