@@ -164,9 +164,10 @@ class Control:
         """Answer nobody any more."""
         if self._pause is not None:
             self._pause.cancel()
-        if self._listening is not None:
-            self._loop.remove_reader(self._listening)
-            self._listening.close()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            self._loop.remove_reader(listening)
+            listening.close()
             self.path.unlink(missing_ok=True)
         for task in self._tasks:
             task.cancel()

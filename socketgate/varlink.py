@@ -100,12 +100,12 @@ def parse_call(data: bytes) -> Call:
         raise NotVarlink from error
     match message:
         case {"method": str(method)} if "." in method:
-            parameters = message.get("parameters") or {}
+            parameters = message.get("parameters")
         case _:
             raise NotVarlink
-    if not isinstance(parameters, dict) or "upgrade" in message:
+    if not isinstance(parameters, dict | None) or "upgrade" in message:
         raise NotVarlink
-    return Call(method, parameters, message.get("oneway") is True)
+    return Call(method, parameters or {}, message.get("oneway") is True)
 
 
 def encode(message: Mapping[str, object]) -> bytes:
