@@ -5,7 +5,9 @@ import contextlib
 import os
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from socketgate.backend.channel import Client
 from tests.support.child import Child
 from tests.support.gatestub import read_all
 from tests.support.inbox import Fields
+from tests.support.lookups import etc
+from tests.support.own_etc import in_own_etc
 from tests.support.running import PROJECT, RunningGate, listening
 
 PATIENCE_SECONDS = 30.0
@@ -167,6 +171,7 @@ def test_at_the_deadline_all_that_the_command_started_is_killed(tmp_path: Path) 
     """The reader of the pipe sees its end when the last of them is gone."""
     os.mkfifo(tmp_path / "held")
     reader = os.open(tmp_path / "held", os.O_RDONLY | os.O_NONBLOCK)
+    os.set_blocking(reader, True)
     rule = "ALL: ALL: spawn (sleep 600; true) >DIR/held & sleep 600 >DIR/held\n"
     try:
         with stage(tmp_path, allow=rule, seconds=1) as on:
@@ -335,3 +340,40 @@ def test_what_is_for_the_backends_program_reaches_it(tmp_path: Path) -> None:
             heard = read_all(client).decode().splitlines()
     nice = os.getpriority(os.PRIO_PROCESS, 0) + 2
     assert heard == ["hi 127.0.0.1", "0027", str(nice), "nobody", "daemon"]
+
+
+#: A name that no DNS name can be, and what is in it.
+HOSTILE = "x;touch${IFS}pwned`id`"
+CLIENT = "127.0.0.9"
+
+
+@contextlib.contextmanager
+def hostile_ident() -> Iterator[None]:
+    """On the client's port 113, whatever it is asked about is the user $(reboot);`id`."""
+    words = [sys.executable, "-m", "tests.support.identserver", CLIENT, "113", "shell"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdin
+        assert server.stdout
+        server.stdout.readline()
+        yield
+        server.stdin.close()
+
+
+def hostile_scene() -> object:
+    """What two commands make of the client's name and user."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rule = f"ALL: ALL: rfc931: spawn echo %n %u >{folder}/out: twist echo %c"
+        with hostile_ident(), stage(folder, deny=f"{rule}\n") as on:
+            address = on.sock.getsockname()
+            with socket.create_connection(address, PATIENCE_SECONDS, (CLIENT, 0)) as client:
+                heard = read_all(client).decode()
+        return [(folder / "out").read_text(), heard]
+
+
+def test_what_others_say_of_a_client_reaches_no_shell_uncleaned() -> None:
+    """Each byte that means something to a shell has become an underscore."""
+    hosts = f"127.0.0.1 localhost\n{CLIENT} {HOSTILE}\n"
+    name, user = "x_touch__IFS_pwned_id_", "__reboot___id_"
+    seen = in_own_etc(hostile_scene, etc(hosts=hosts))
+    assert seen == [f"{name} {user}\n", f"{user}@{name}\n"]

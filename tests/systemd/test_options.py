@@ -242,12 +242,12 @@ def test_the_runner_restarts_while_a_client_waits_for_a_command(options_box: Box
     with options_box.start("python3", "-c", VISIT, "7", "") as first:
         wait_for_command(options_box)
         restart = options_box.start("systemctl", "restart", SERVICE)
-        with restart, options_box.start("sh", "-c", f"echo go >{STATE}/go"):
+        with restart, options_box.start("timeout", "60", "sh", "-c", f"echo go >{STATE}/go"):
             first.communicate(timeout=60)
             restart.communicate(timeout=60)
     with (
         options_box.start("python3", "-c", VISIT, "7", "") as second,
-        options_box.start("sh", "-c", f"echo go >{STATE}/go"),
+        options_box.start("timeout", "60", "sh", "-c", f"echo go >{STATE}/go"),
     ):
         second.communicate(timeout=60)
     found = options_box.journal("SOCKETGATE_DAEMON=each", after_cursor=cursor)
