@@ -8,6 +8,7 @@ import pytest
 
 UNITS = Path(__file__).resolve().parents[2] / "units"
 SERVICES = ["socketgate@.service", "socketgate.service"]
+COMMANDS = ["socketgate-command.socket", "socketgate-command.service"]
 
 #: What explains itself.
 PLAIN = re.compile(r"(Description|Documentation|WantedBy|Also)=")
@@ -40,7 +41,7 @@ def unexplained(text: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", [*SERVICES, "socketgate@.socket"])
+@pytest.mark.parametrize("name", [*SERVICES, *COMMANDS, "socketgate@.socket"])
 def test_every_setting_has_its_reason_above(name: str) -> None:
     assert unexplained((UNITS / name).read_text()) == []
 
@@ -72,6 +73,27 @@ def test_a_gate_never_has(name: str, setting: str) -> None:
 )
 def test_a_gate_always_has(name: str, setting: str) -> None:
     assert setting in settings(name)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+@pytest.mark.parametrize(
+    "setting",
+    ["NoExecPaths=/", "Wants=socketgate-command.socket", "After=socketgate-command.socket"],
+)
+def test_a_gate_executes_nothing_and_has_commands_run_elsewhere(name: str, setting: str) -> None:
+    assert setting in settings(name)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["User=socketgate-command", "KillMode=process", "NoNewPrivileges=yes", "OOMPolicy=continue"],
+)
+def test_the_command_runner_always_has(setting: str) -> None:
+    assert setting in settings("socketgate-command.service")
+
+
+def test_nobody_but_gates_can_connect_to_the_command_runner() -> None:
+    assert {"SocketMode=0660", "SocketGroup=socketgate"} <= {*settings("socketgate-command.socket")}
 
 
 @pytest.mark.parametrize(
