@@ -46,8 +46,8 @@ class Connection:
 
     __slots__ = (
         "accepted_ns", "address", "ban", "bare_address", "fd", "generation", "id", "lane",
-        "listener", "lookup_notes", "peer", "refused_by", "request", "server", "text", "until_ns",
-        "verdict",
+        "listener", "lookup_notes", "peer", "refused_by", "request", "server", "stored", "text",
+        "until_ns", "verdict",
     )  # fmt: skip
 
     def __init__(self, fd: int, peer: PeerAddress, listener: Listener, number: int) -> None:
@@ -69,6 +69,8 @@ class Connection:
         self.generation = 0
         #: What it shares with others; None when its texts are its own.
         self.lane: Lane | None = None
+        #: The name by which systemd keeps a copy of it; empty when it has none.
+        self.stored = ""
         #: The banned net that refused it, if one did.
         self.ban = ""
         #: What went wrong with its lookups.

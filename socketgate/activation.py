@@ -43,7 +43,7 @@ def passed_listeners(names_by_fd: Callable[[], dict[int, str]] | None = None) ->
 
     Raises ActivationError when there is none or one of them can't be served.
     """
-    passed = (names_by_fd or _passed_fds)()
+    passed = (names_by_fd or passed_fds)()
     if not passed:
         raise ActivationError(
             "systemd passed no sockets: start the .socket unit instead of the service, as in "
@@ -60,7 +60,7 @@ def passed_listeners(names_by_fd: Callable[[], dict[int, str]] | None = None) ->
     return listeners
 
 
-def _passed_fds() -> dict[int, str]:
+def passed_fds() -> dict[int, str]:
     """Descriptor -> FileDescriptorName=.
 
     The variables are removed, so that no child takes them for its own.

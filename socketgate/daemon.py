@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from socketgate import __version__
-from socketgate.activation import Listener, close_all, passed_listeners
+from socketgate.activation import Listener, close_all, passed_fds, passed_listeners
 from socketgate.answers import SOCKET
 from socketgate.audit import Audit
 from socketgate.banwatch import BansInForce
@@ -25,7 +25,8 @@ from socketgate.commands import Commands
 from socketgate.compiler import Compiler
 from socketgate.config import Config, load_config
 from socketgate.control import Control, rights_by
-from socketgate.gate import Gate, Stations, policy_key
+from socketgate.descriptorstore import DescriptorStore, take_stored
+from socketgate.gate import Gate, policy_key
 from socketgate.handoff import Handoff
 from socketgate.journal import MESSAGE_ID, Journal, JournalHandler
 from socketgate.largerules import Order
@@ -38,6 +39,7 @@ from socketgate.reload import LAST_GOOD, RulesInForce
 from socketgate.report import Report
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import CommandStatus, Need, Request
+from socketgate.stations import Stations
 from socketgate.trust import trusted_uids
 from socketgate.watch import Watcher
 
@@ -50,13 +52,17 @@ STOPPED = {"message_id": MESSAGE_ID + "10c"}
 def run(config_path: Path | None) -> None:
     """Serve until SIGTERM. Raises ConfigError, ActivationError or RuleError when it can't start."""
     config = load_config(config_path)
-    listeners = passed_listeners()
+    passed = passed_fds()
+    stored = take_stored(passed)
+    listeners = passed_listeners(lambda: passed)
     journal = Journal()
+    notifier = Notifier()
     logging.basicConfig(
         level=logging.INFO, format="%(message)s", handlers=[JournalHandler(journal)]
     )
     try:
-        asyncio.run(Daemon(config, listeners, journal, Notifier()).serve())
+        store = DescriptorStore(notifier, stored)
+        asyncio.run(Daemon(config, listeners, journal, notifier, store).serve())
     finally:
         journal.close()
         close_all(listeners)
@@ -92,12 +98,18 @@ class Daemon:
     """One gate process with all its listeners."""
 
     def __init__(
-        self, config: Config, listeners: list[Listener], journal: Journal, notifier: Notifier
+        self,
+        config: Config,
+        listeners: list[Listener],
+        journal: Journal,
+        notifier: Notifier,
+        store: DescriptorStore | None = None,
     ) -> None:
         self._config = config
         self._listeners = listeners
         self._journal = journal
         self._notifier = notifier
+        self._store = store or DescriptorStore()
         self._gates: list[Gate] = []
 
     async def serve(self) -> None:
@@ -176,6 +188,7 @@ class Daemon:
             limits=limits,
             bans=self._bans.bans,
             run_command=self._commands.run,
+            store=self._store,
         )
         return [self._build_gate(listener, stations) for listener in self._listeners]
 
@@ -194,6 +207,7 @@ class Daemon:
                 patience_seconds=limits.handoff_seconds,
                 on_end=on_end,
                 report=lambda text: log.warning("%s: %s", listener.name, text),
+                store=self._store,
             ),
         )
 
@@ -217,8 +231,12 @@ class Daemon:
     def _start(self) -> None:
         self._flush_lookups()
         self._on_settled()
+        kept = self._store.count
         for gate in self._gates:
             gate.open()
+        if kept:
+            gone = self._store.forget_the_rest()
+            log.info("%d clients waited in the descriptor store, %d of no listener", kept, gone)
         self._feed_watchdog()
         places = ", ".join(f"{one.name} on {one.address}" for one in self._listeners)
         log.info("socketgate %s serves %s", __version__, places, extra=STARTED)

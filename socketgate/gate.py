@@ -12,63 +12,48 @@ line, and whatever goes wrong on the way costs that one connection, which is den
 """
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from socketgate.accept import CannotAccept, Connection, accept_burst
 from socketgate.act import (
     CannotAct,
     Errand,
-    RunCommand,
     close_apart,
     needs_errand,
-    run_nothing,
     set_socket_options,
 )
 from socketgate.activation import Listener
 from socketgate.audit import Audit
-from socketgate.banner import BannerFiles, Farewells
-from socketgate.bans import Bans
+from socketgate.banner import Farewells
 from socketgate.channel import MAX_TEXT_BYTES
-from socketgate.config import Limits
 from socketgate.entry import Outcome, client_text
 from socketgate.handoff import OVERHEAD_BYTES, Handoff
 from socketgate.identify import ServerAddresses, build_request, is_ip, set_addresses
 from socketgate.introduction import introduce
-from socketgate.judge import Judgement, Known, LookUp, judge, judge_by_known
+from socketgate.judge import Judgement, judge, judge_by_known
 from socketgate.lane import Lanes
 from socketgate.lookup_source import source_of
-from socketgate.lookup_values import Found, Shares
-from socketgate.reload import RulesInForce
+from socketgate.lookup_values import Found
 from socketgate.rules.request import Access, Need, Request
 from socketgate.rules.table import PolicyKey, RuleTable
 from socketgate.rules.verdict import Verdict
+from socketgate.stations import Stations
 
 log = logging.getLogger(__name__)
 
 #: Connections taken in one go before the loop looks at anything else.
-MAX_BURST = 64
+MAX_BURST = 32
+
+#: How often, in seconds, a stopping gate looks who only waits.
+LOOK_AGAIN_SECONDS = 0.2
 
 #: Seconds until accept(2) is tried again after it failed.
 CANNOT_ACCEPT_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stations:
-    """What a gate shares with the others of its process."""
-
-    rules: RulesInForce
-    look_for_changes: Callable[[], None]
-    known: Known
-    look_up: LookUp
-    deciding: Shares
-    limits: Limits
-    bans: Bans = field(default_factory=Bans)
-    run_command: RunCommand = run_nothing
-    banners: BannerFiles = field(default_factory=BannerFiles)
 
 
 def policy_key(listener: Listener) -> PolicyKey:
@@ -118,36 +103,46 @@ class Gate:
         self._lanes = Lanes()
 
     def open(self) -> None:
-        """Begin to accept."""
+        """Go on with those whom an earlier run has left in the descriptor store, and accept."""
         self._is_open = True
-        self._accept_or_wait()
+        self._accepted += self._stations.store.take_back(self.listener, self._numbers)
+        self.go_on()
 
     async def stop(self, seconds: float) -> None:
         """Accept no more; give those under way so long, then close them.
 
-        Who isn't accepted waits in the kernel.
+        Who isn't accepted waits in the kernel, and who only waits in the descriptor store.
         """
         self._is_open = False
         self._accept_or_wait()
         try:
             async with asyncio.timeout(seconds):
-                while self.waiting_count:
+                while self._keep_waiting():
                     self._drained.clear()
-                    await self._drained.wait()
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._drained.wait(), LOOK_AGAIN_SECONDS)
         except TimeoutError:
-            log.warning(
-                "%s: %d connections were still waiting", self.listener.name, self.waiting_count
-            )
+            left = self._keep_waiting()
+            log.warning("%s: %d connections were still waiting", self.listener.name, left)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for connection in self._accepted:
-            self._deny(connection, "the gate stopped")
+            self._leave(connection)
         self._accepted = []
         for connection in self.handoff.close():
-            self._end(connection, Outcome.BACKEND_UNAVAILABLE)
+            if connection.stored:
+                connection.close()
+            else:
+                self._end(connection, Outcome.BACKEND_UNAVAILABLE)
         self._farewells.close()
         self.audit.close()
+
+    def _keep_waiting(self) -> int:
+        """Have those kept who only wait. The answer: how many are under way otherwise."""
+        store = self._stations.store
+        store.keep_all((*self._accepted, *self.handoff.unsent))
+        return max(0, self.waiting_count - store.count_of(self.listener))
 
     def go_on(self) -> None:
         """Decide those who are accepted, unless the rules are about to change: then they wait."""
@@ -269,7 +264,7 @@ class Gate:
             reason = str(error) or "deciding took too long"
             self._deny(connection, reason)
         except asyncio.CancelledError:
-            self._deny(connection, "the gate stopped")
+            self._leave(connection)
             raise
         except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
             self._fail(connection)
@@ -283,8 +278,11 @@ class Gate:
 
         async def look_up(need: Need, request: Request) -> Found:
             """Before the rules may ask for more, what they have said so far is done."""
+            if need.actions:
+                stations.store.let_go(connection)
             await errand.carry_out(need.actions, request)
-            return await stations.look_up(need, request)
+            with stations.store.while_looking_up(connection):
+                return await stations.look_up(need, request)
 
         async with asyncio.timeout(stations.limits.decide_seconds):
             verdict, judgement = await judge(table, judgement, stations.known, look_up)
@@ -303,6 +301,7 @@ class Gate:
 
     async def _act(self, connection: Connection, verdict: Verdict, errand: Errand) -> None:
         """What options ask for, one after the other, then what the verdict says."""
+        self._stations.store.let_go(connection)
         await errand.carry_out(verdict.actions, connection.request)
         for trouble in errand.troubles:
             log.warning("%s: %s", self.listener.name, trouble)
@@ -357,6 +356,13 @@ class Gate:
             connection.verdict = replace(connection.verdict, access=Access.DENY)
         self._end(connection, Outcome.REFUSED)
 
+    def _leave(self, connection: Connection) -> None:
+        """The gate stops: a stored connection goes on with the next start, others are refused."""
+        if connection.stored:
+            connection.close()
+        else:
+            self._deny(connection, "the gate stopped")
+
     def _fail(self, connection: Connection) -> None:
         """Whatever it was costs this one connection."""
         log.exception("%s: client %s is denied", self.listener.name, client_text(connection))
@@ -377,6 +383,8 @@ class Gate:
 
     def _end(self, connection: Connection, outcome: Outcome) -> None:
         """The one end of every connection: our copy is closed, then the audit line is written."""
+        if connection.stored:
+            self._stations.store.let_go(connection)
         if connection.lane is None:
             close_apart(connection)
         else:

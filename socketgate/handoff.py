@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from socketgate.accept import Connection
 from socketgate.channel import MAX_TEXT_BYTES, BackendBusy, Channel
 from socketgate.config import DaemonConfig, HandoffMode
+from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
 from socketgate.errors import BackendUnavailable
 
@@ -25,7 +26,7 @@ FIRST_RETRY_SECONDS = 0.02
 LAST_RETRY_SECONDS = 0.5
 
 #: How often, in seconds, the deadlines of waiting clients are looked at, at least.
-SWEEP_SECONDS = 1.0
+SWEEP_SECONDS = 0.5
 
 #: What each client's block has beside its text: the lines SOCKETGATE= and ID=, and an empty one.
 OVERHEAD_BYTES = 64
@@ -77,6 +78,7 @@ class Handoff:
         patience_seconds: float,
         on_end: Callable[[Connection, Outcome], None],
         report: Callable[[str], None],
+        store: DescriptorStore | None = None,
     ) -> None:
         self.backends = [Backend(str(path)) for path in config.backend]
         self.held_count = 0
@@ -85,10 +87,16 @@ class Handoff:
         self._patience_ns = int(patience_seconds * 1e9)
         self._sweep_seconds = min(SWEEP_SECONDS, patience_seconds)
         self._on_end, self._report = on_end, report
+        self._store = store or DescriptorStore()
         self._loop = asyncio.get_running_loop()
         self._pending: collections.deque[Connection] = collections.deque()
         self._flush_timer: asyncio.TimerHandle | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
+
+    @property
+    def unsent(self) -> Sequence[Connection]:
+        """The clients that wait for a backend and are in no backend's queue."""
+        return self._pending
 
     def submit(self, connection: Connection) -> None:
         """Take charge of a client; `flush` sends it, with the others of its burst."""
@@ -109,6 +117,9 @@ class Handoff:
                 self._pending.append(waiting.popleft())
                 continue
             group = list(_group(waiting, channel))
+            if self._store.count:
+                for connection in group:
+                    self._store.let_go(connection)
             if not channel.send(group):
                 waiting.extendleft(reversed(group))
                 self._could_not_send(channel)
@@ -250,6 +261,8 @@ class Handoff:
         for connection in [one for one in self._pending if one.until_ns <= now]:
             self._pending.remove(connection)
             self._give_up(connection)
+        for connection in self._pending:
+            self._store.keep_if_late(connection)
         if self.held_count:
             self._sweep_timer = self._loop.call_later(self._sweep_seconds, self._sweep)
 

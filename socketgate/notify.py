@@ -6,6 +6,7 @@ Without the sdnotify package the few lines it takes are done here; without NOTIF
 
 import os
 import socket
+import struct
 import time
 from collections.abc import Callable
 
@@ -42,6 +43,20 @@ class Notifier:
     def watchdog(self) -> None:
         """The loop turns."""
         self._send("WATCHDOG=1")
+
+    def store(self, name: str, fd: int) -> bool:
+        """Have the manager keep a copy of a descriptor, by a name of its own.
+
+        Doesn't wait; says whether the message was sent.
+        """
+        return _send_with(fd, f"FDSTORE=1\nFDNAME={name}", flags=socket.MSG_DONTWAIT)
+
+    def remove(self, name: str) -> bool:
+        """Have the manager close what it keeps by that name.
+
+        Waits for room in the manager's queue, but not long; says whether the message was sent.
+        """
+        return _send_with(None, f"FDSTOREREMOVE=1\nFDNAME={name}")
 
     def stopping(self, status: str) -> None:
         """No new connections from here on."""
@@ -80,13 +95,21 @@ def _through_sdnotify() -> Send:
 
 
 def _send_by_hand(state: str) -> None:
+    _send_with(None, state)
+
+
+def _send_with(fd: int | None, state: str, flags: int = 0) -> bool:
+    """One message, a descriptor with it if there is one. Whether it was sent."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address:
-        return
+        return False
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-        try:
-            sock.sendto(_encode(state), address)
-        except OSError:
-            return  # as sdnotify: whoever started us may have gone
+    rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))]
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
+            sock.sendmsg([_encode(state)], rights, flags, address)
+    except OSError:
+        return False  # as sdnotify: whoever started us may have gone
+    return True

@@ -22,7 +22,7 @@ LAYERS = {
         rules.expand rules.pattern rules.host rules.gather rules.word rules.hostfile
         rules.rule rules.flat rules.addresslines rules.lintword rules.lint
         rules.steps rules.policy
-        rules.syntax rules.compile rules.shadow rules.lintfiles rules.names rules.table rules.decide
+        rules.syntax rules.compile rules.shadow rules.lintfiles rules.table rules.names rules.decide
         rules.trace
         """,
     "apart: the standard library only": """
@@ -35,24 +35,26 @@ LAYERS = {
         """,
     "lookups": """
         lookup_source lookup_cache lookup_pool
-        accounts netgroup resolver ident forward lookups judge
+        accounts accountcheck netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation lane accept identify limits entry introduction refusals audit trust
-        command_message commands commandconnect banner act channel handoff rulefiles tablefile largerules compiler reload
+        activation lane accept descriptorstore identify limits entry introduction refusals audit
+        trust
+        command_message commands commandconnect banner act channel handoff
+        rulefiles tablefile largerules compiler reload
         varlink answers control
         """,
     "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",
-    "the gate": "gate",
-    "what a gate tells": "report explain operations",
+    "the gate": "stations gate",
+    "what a gate tells": "report explain operations metrics",
     "the daemon": "daemon",
     "what prints units and serves backends": """
-        unitprograms unitcheck unitfile unitinstall launcher commandrunner
+        unitprograms unitcheck unitfile unitinstall xinetd xinetdaccess xinetdplan launcher commandrunner
         """,
     "the command line": """
         cli cli.output cli.matchtext cli.matchlines cli.match cli.check
         cli.times cli.banarguments cli.ban cli.unban cli.bans
-        cli.gates cli.status cli.top cli.reload cli.explain
+        cli.gates cli.status cli.top cli.reload cli.explain cli.metrics cli.import_xinetd
         cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__
         """,
 }
@@ -73,7 +75,12 @@ PURE_IN_PART = {
 IMPURE_BUILTINS = {"open", "print", "input", "exec", "eval", "__import__"}
 
 #: Each library outside the standard one, and the only module that knows it.
-LIBRARIES = {"systemd": "activation", "sdnotify": "notify", "inotify_simple": "watch"}
+LIBRARIES = {
+    "systemd": "activation",
+    "sdnotify": "notify",
+    "inotify_simple": "watch",
+    "prometheus_client": "metrics",
+}
 
 ORDER = [name for names in LAYERS.values() for name in names.split() or [""]]
 RULES = [module for module in MODULES if module.name.split(".")[0] == "rules"]

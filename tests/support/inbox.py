@@ -143,7 +143,10 @@ class Inbox:
         """One datagram, or the file that stands for it."""
         data, fds, _, _ = socket.recv_fds(sock, MAX_DATAGRAM_BYTES, 1)
         for fd in fds:
-            data = read_file(fd)
+            if data:
+                os.close(fd)  # FDSTORE=1, which we don't keep
+            else:
+                data = read_file(fd)
         fields = parse_entry(data)
         with self._changed:
             self._places[sock].append(fields)

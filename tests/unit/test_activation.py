@@ -12,9 +12,9 @@ import pytest
 
 from socketgate.activation import (
     _passed_by_hand,
-    _passed_fds,
     close_all,
     describe_address,
+    passed_fds,
     passed_listeners,
 )
 from socketgate.errors import ActivationError
@@ -219,7 +219,7 @@ print([
 ])
 """
 
-WAYS = pytest.mark.parametrize("function", ["_passed_fds", "_passed_by_hand"])
+WAYS = pytest.mark.parametrize("function", ["passed_fds", "_passed_by_hand"])
 
 
 def reported(function: str, sockets: Sockets) -> list[object]:
@@ -252,7 +252,7 @@ def test_no_passed_sockets_are_none(function: str) -> None:
     assert reported(function, []) == [{}, [], []]
 
 
-@pytest.mark.parametrize("find", [_passed_fds, _passed_by_hand])
+@pytest.mark.parametrize("find", [passed_fds, _passed_by_hand])
 def test_sockets_passed_to_another_process_are_not_ours(
     find: Callable[[], dict[int, str]],
 ) -> None:

@@ -16,7 +16,7 @@ from socketgate.audit import Audit
 from socketgate.command_message import Ended
 from socketgate.config import DaemonConfig, Limits, RulesConfig
 from socketgate.entry import Outcome
-from socketgate.gate import Gate, Stations
+from socketgate.gate import Gate
 from socketgate.handoff import Handoff
 from socketgate.journal import Journal
 from socketgate.limits import Repetition
@@ -24,6 +24,7 @@ from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import Need, Request
+from socketgate.stations import Stations
 from tests.support.backendstub import BackendStub, Peer
 from tests.support.clients import client_of, listening
 from tests.support.inbox import Fields, parse_entry
