@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: MIT
+"""What a service of xinetd becomes behind the gate: units, rules, and what has no counterpart."""
+
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TypeVar
+
+from socketgate.errors import ConfigError
+from socketgate.unitcheck import parse_listen, parse_name, parse_program, parse_user
+from socketgate.unitfile import UNITS, Plan, UnitFile, quote, render
+from socketgate.unitprograms import PLAIN, find_program
+from socketgate.xinetd import Attribute, Service
+from socketgate.xinetdaccess import Client, NoPattern, Rules, access_rules, parse_clients
+
+T = TypeVar("T")
+
+#: Where host files go that the rules name.
+HOST_FILES = "/etc/socketgate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A service behind the gate. `remarks`: a place and what the admin should know, each."""
+
+    service: Service
+    plan: Plan
+    files: tuple[UnitFile, ...]
+    rules: Rules
+    remarks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A service that stays where it is, and why, with file and line."""
+
+    service: Service
+    reason: str
+
+
+# fmt: off
+#: Attributes that are read below, or that say what is the case anyway.
+READ = frozenset("""
+    disable id type socket_type protocol wait port server server_args user libwrap
+    flags bind interface only_from no_access v6only disabled enabled
+""".split())  # noqa: SIM905
+
+#: Settings of the program's unit: attribute -> what is written for its words.
+SERVICE_SETTINGS: dict[str, Callable[[Sequence[str]], list[str]]] = {
+    "group": lambda words: [f"Group={words[0]}"],
+    "nice": lambda words: [f"Nice={words[0]}"],
+    "umask": lambda words: [f"UMask={words[0]}"],
+    "env": lambda words: [f"Environment={quote(word).replace('$$', '$')}" for word in words],
+    "rlimit_as": lambda words: [f"LimitAS={_size(words[0])}"],
+    "rlimit_files": lambda words: [f"LimitNOFILE={_size(words[0])}"],
+    "rlimit_cpu": lambda words: [f"LimitCPU={_size(words[0])}"],
+    "rlimit_data": lambda words: [f"LimitDATA={_size(words[0])}"],
+    "rlimit_rss": lambda words: [f"LimitRSS={_size(words[0])}"],
+    "rlimit_stack": lambda words: [f"LimitSTACK={_size(words[0])}"],
+}
+
+#: Flags that change nothing here, and settings of the listening socket for those that do.
+PLAIN_FLAGS = frozenset("REUSE IPV4 IPV6 NAMEINARGS NOLIBWRAP NORETRY".split())  # noqa: SIM905
+SOCKET_FLAGS = {"KEEPALIVE": "KeepAlive=yes", "NODELAY": "NoDelay=yes"}
+
+#: What has no counterpart, and what to do instead.
+NO_COUNTERPART = {
+    "access_times": "socketgate has no times of day; a timer can swap a host file",
+    "banner": "no banner for everybody; the option 'banners FOLDER' of a rule sends one",
+    "banner_fail": "add ': banners FOLDER' before ': deny' in the rules",
+    "banner_success": "a rule in hosts.allow with the option 'banners FOLDER' sends one",
+    "cps": "no rate of connections; fail2ban or the firewall can ban who comes too often",
+    "deny_time": "no sensors; 'socketgate ban ADDRESS --for TIME' is what a script can call",
+    "groups": "a user of systemd's always has its supplementary groups",
+    "instances": "write MaxConnections= in a drop-in of the -gated.socket; more clients wait",
+    "log_on_failure": "the journal has every refused client: journalctl SOCKETGATE_OUTCOME=refused",
+    "log_on_success": "the journal has every client, and systemd when its unit ended",
+    "log_type": "the journal has it; rsyslog can write a file from that",
+    "max_load": "clients are not refused by load",
+    "mdns": "the gate announces nothing; see avahi.service(5)",
+    "passenv": "a unit has no environment of the caller's; write Environment= in a drop-in",
+    "per_source": "deciding-per-source in socketgate.toml limits clients that wait, not sessions",
+    "rpc_number": "no RPC services",
+    "rpc_version": "no RPC services",
+}  # fmt: skip
+
+#: Why a service stays where it is: by the attribute that says so.
+IMPOSSIBLE = {
+    "disable": "it is disabled",
+    "type": "only a program can be put behind the gate: no internal services, RPC, TCPMUX",
+    "socket_type": "only streams can be decided about when they connect",
+    "protocol": "only TCP",
+    "wait": "the program takes the listening socket itself: give it a .socket unit of its own",
+    "redirect": "a gate forwards no bytes: see systemd-socket-proxyd(8)",
+    "server": "there is no server to start",
+}
+IMPOSSIBLE_TYPES = frozenset({"INTERNAL", "RPC", "TCPMUX", "TCPMUXPLUS"})
+
+FLAGS_WITHOUT = {
+    "IDONLY": "a rule 'KNOWN@...' lets only clients in whose host answers ident",
+    "INTERCEPT": "every connection is decided about anyway",
+    "LABELED": "the program runs in the label of its unit; see SELinuxContext= in systemd.exec(5)",
+    "SENSOR": "no sensors; 'socketgate ban' is what a script can call",
+}
+# fmt: on
+
+
+def import_services(services: Sequence[Service]) -> list[Imported | Left]:
+    """Every service, in order. Two that would have the same name get different ones."""
+    done: list[Imported | Left] = []
+    names: set[str] = set()
+    for service in services:
+        try:
+            one = _import(service, names)
+        except ConfigError as error:
+            done.append(Left(service, str(error)))
+            continue
+        names.add(one.plan.name)
+        done.append(one)
+    return done
+
+
+def _import(service: Service, names: set[str]) -> Imported:
+    _refuse_what_cannot_be(service)
+    remarks: list[str] = []
+    words = _program(service, remarks)
+    name = _name(service, words, names, remarks)
+    user = service.word("user")
+    plan = Plan(
+        name=name,
+        listens=(parse_listen(_address(service)),),
+        words=_at(service, "server", lambda: parse_program(words)),
+        program=_at(service, "server", lambda: find_program(words, has_user=True)),
+        user=_at(service, "user", lambda: parse_user(user)) if user not in ("", "root") else "",
+    )
+    if plan.program is PLAIN and not plan.user:
+        remarks.append(f"{_place(service, 'server')}: {words[0]} runs as root, as it did")
+    files = [*render(plan), *_drop_ins(service, name, remarks)]
+    rules = _rules(service, name, remarks)
+    for attribute in service.attributes.values():
+        if reason := NO_COUNTERPART.get(attribute.name):
+            remarks.append(f"{attribute.place}: {attribute.text}: {reason}")
+        elif attribute.name not in READ and attribute.name not in SERVICE_SETTINGS:
+            remarks.append(f"{attribute.place}: {attribute.text}: unknown to socketgate")
+    return Imported(
+        service=service, plan=plan, files=tuple(files), rules=rules, remarks=tuple(remarks)
+    )
+
+
+def _refuse_what_cannot_be(service: Service) -> None:
+    """Raises ConfigError for what a gate can't stand in front of."""
+    types = {word.upper() for word in service.words("type")}
+    refused = {
+        "disable": service.word("disable") == "yes",
+        "type": bool(types & IMPOSSIBLE_TYPES),
+        "socket_type": service.word("socket_type") not in ("", "stream"),
+        "protocol": service.word("protocol") not in ("", "tcp"),
+        "wait": service.word("wait") == "yes",
+        "redirect": "redirect" in service.attributes,
+        "server": not service.word("server"),
+    }
+    for name, is_refused in refused.items():
+        if is_refused:
+            attribute = service.attributes.get(name)
+            text = f"{attribute.text}: " if attribute else ""
+            raise ConfigError(f"{_place(service, name)}: {text}{IMPOSSIBLE[name]}")
+
+
+def _program(service: Service, remarks: list[str]) -> tuple[str, ...]:
+    """Program and arguments. tcpd is left out: the gate does what it did, tcpd(8)."""
+    server, arguments = service.word("server"), service.words("server_args")
+    if not _has_flag(service, "NAMEINARGS"):
+        return (server, *arguments)
+    if not arguments:
+        raise ConfigError(f"{_place(service, 'server')}: NAMEINARGS without server_args")
+    if PurePosixPath(server).name == "tcpd":
+        program = arguments[0] if arguments[0].startswith("/") else f"/usr/sbin/{arguments[0]}"
+        return (program, *arguments[1:])
+    if PurePosixPath(arguments[0]).name != PurePosixPath(server).name:
+        remarks.append(
+            f"{_place(service, 'server_args')}: the program is called by its path, "
+            f"not {arguments[0]}"
+        )
+    return (server, *arguments[1:])
+
+
+def _name(service: Service, words: Sequence[str], names: set[str], remarks: list[str]) -> str:
+    """What rules call it: what xinetd gave to libwrap, so that rules go on counting."""
+    usual = service.word("libwrap") or PurePosixPath(words[0]).name
+    if usual not in names:
+        return _at(service, "server", lambda: parse_name(usual))
+    own = _at(service, "id", lambda: parse_name(service.id))
+    if own in names:
+        raise ConfigError(f"{service.place}: there is a daemon {own} already; give it an id")
+    remarks.append(
+        f"{service.place}: it is called {own}, for there is a {usual} already: "
+        f"where rules say {usual}, add {own}"
+    )
+    return own
+
+
+def _address(service: Service) -> str:
+    """The value of ListenStream=."""
+    port = service.word("port") or _port_of(service)
+    bind = service.word("bind") or service.word("interface")
+    if not bind:
+        return port if _has_flag(service, "IPV6") else f"0.0.0.0:{port}"
+    name = "bind" if "bind" in service.attributes else "interface"
+    address = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+    _at(service, name, lambda: parse_listen(address))
+    return address
+
+
+def _port_of(service: Service) -> str:
+    """The port by the service's name, services(5)."""
+    try:
+        return str(socket.getservbyname(service.name, "tcp"))
+    except OSError:
+        raise ConfigError(
+            f"{service.place}: no port, and services(5) knows no {service.name}"
+        ) from None
+
+
+def _drop_ins(service: Service, name: str, remarks: list[str]) -> list[UnitFile]:
+    """What `socketgate unit` doesn't write, in files of their own."""
+    lines = [
+        line
+        for attribute in service.attributes.values()
+        if attribute.name in SERVICE_SETTINGS and attribute.words
+        for line in _settings(attribute, name, service)
+    ]
+    files = []
+    if lines:
+        path = f"{UNITS}/{name}-gated@.service.d/xinetd.conf"
+        files.append(UnitFile(path, "\n".join(["[Service]", *lines, ""])))
+    flags = [flag.upper() for flag in service.words("flags")]
+    if socket_lines := [SOCKET_FLAGS[flag] for flag in flags if flag in SOCKET_FLAGS]:
+        path = f"{UNITS}/socketgate@{name}.socket.d/xinetd.conf"
+        files.append(UnitFile(path, "\n".join(["[Socket]", *socket_lines, ""])))
+    for flag in flags:
+        if flag not in PLAIN_FLAGS and flag not in SOCKET_FLAGS:
+            reason = FLAGS_WITHOUT.get(flag, "unknown to socketgate")
+            remarks.append(f"{_place(service, 'flags')}: flags = {flag}: {reason}")
+    return files
+
+
+def _settings(attribute: Attribute, name: str, service: Service) -> list[str]:
+    if attribute.name == "group" and service.word("user") in ("", "root"):
+        reason = f"# {attribute.place}: with root as the user it is the group of {name}."
+        return [reason, *SERVICE_SETTINGS["group"](attribute.words)]
+    return SERVICE_SETTINGS[attribute.name](attribute.words)
+
+
+def _rules(service: Service, name: str, remarks: list[str]) -> Rules:
+    only_from = _clients(service, "only_from") if "only_from" in service.attributes else None
+    no_access = _clients(service, "no_access")
+    for client in [*(only_from or ()), *no_access]:
+        if client.net is None and "." not in client.name:
+            list_name = "only_from" if client in (only_from or ()) else "no_access"
+            remarks.append(
+                f"{_place(service, list_name)}: {client.name}: taken for a host; if it is a network"
+                " of networks(5), write its number"
+            )
+    rules = access_rules(name, only_from, no_access, HOST_FILES)
+    if _has_flag(service, "NOLIBWRAP"):
+        # What xinetd lets in, no rule of hosts.allow or hosts.deny keeps out.
+        return Rules((*rules.lines, f"{name}: ALL: allow"), rules.files)
+    return rules
+
+
+def _clients(service: Service, name: str) -> list[Client]:
+    try:
+        return parse_clients(service.words(name))
+    except NoPattern as error:
+        raise ConfigError(f"{_place(service, name)}: {name}: {error}") from error
+
+
+def _has_flag(service: Service, flag: str) -> bool:
+    return flag in (one.upper() for one in service.words("flags"))
+
+
+def _size(text: str) -> str:
+    """A limit: UNLIMITED, or a number with K or M, as systemd.exec(5) has them."""
+    return "infinity" if text.upper() == "UNLIMITED" else text.upper()
+
+
+def _place(service: Service, name: str) -> str:
+    attribute = service.attributes.get(name)
+    return str(attribute.place if attribute else service.place)
+
+
+def _at(service: Service, name: str, parse: Callable[[], T]) -> T:
+    """What it answers; an error gets the attribute's place."""
+    try:
+        return parse()
+    except ConfigError as error:
+        raise ConfigError(f"{_place(service, name)}: {error}") from error
