@@ -17,8 +17,8 @@ from socketgate.varlink import SERVICE, CallFailed, NotVarlink, ask
 
 T = TypeVar("T")
 
-#: How long a gate may take to answer, in seconds; a lookup for `explain` takes ten at most.
-PATIENCE_SECONDS = 30.0
+#: How long a gate may take to answer, in seconds: reading very many rules takes longest.
+PATIENCE_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)

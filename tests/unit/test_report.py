@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from socketgate.bans import Ban, Bans, parse_net
+from socketgate.config import RulesConfig
+from socketgate.reload import RulesInForce
+from socketgate.report import BANS_AT_ONCE, Report
+from socketgate.varlink import CallFailed
+from tests.support.waiting import play
+
+Scene = Callable[[Report], Awaitable[None]]
+
+
+def reported(folder: Path, scene: Scene, *, deny: str = "", bans: Bans | None = None) -> None:
+    """A report of rules and bans; of gates, tests/integration/test_control.py has real ones."""
+    (folder / "hosts.deny").write_text(deny)
+
+    async def with_rules() -> None:
+        rules = RulesInForce(
+            RulesConfig(allow=folder / "hosts.allow", deny=folder / "hosts.deny"),
+            None,
+            on_change=lambda: None,
+            on_settled=lambda: None,
+        )
+        try:
+            await scene(Report(rules, bans or Bans(), [], started_at=5.0))
+        finally:
+            await rules.close()
+
+    play(with_rules())
+
+
+def bans_of(*nets: str) -> Bans:
+    bans = Bans()
+    for net in nets:
+        bans.apply(Ban(net=parse_net(net), made=1))
+    return bans
+
+
+def test_the_status_has_the_process_and_its_rules(tmp_path: Path) -> None:
+    async def scene(report: Report) -> None:
+        status = await report.status({})
+        rules = status["rules"]
+        assert (status["pid"], status["started_at"], status["bans"]) == (os.getpid(), 5.0, 0)
+        assert (rules["generation"], rules["count"], rules["error"]) == (1, 2, None)
+
+    reported(tmp_path, scene, deny="sshd: 192.0.2.7\nALL: .example.org\n")
+
+
+def test_the_rules_files_are_named(tmp_path: Path) -> None:
+    async def scene(report: Report) -> None:
+        rules = await report.rules_answer({})
+        assert rules["files"] == sorted(
+            [str(tmp_path / "hosts.allow"), str(tmp_path / "hosts.deny"), "/etc/bad.hosts"]
+        )
+
+    reported(tmp_path, scene, deny="ALL: /etc/bad.hosts\n")
+
+
+def test_a_reload_that_failed_is_told(tmp_path: Path) -> None:
+    async def scene(report: Report) -> None:
+        (tmp_path / "hosts.deny").write_text("ALL ALL\n")
+        report.rules.reload()
+        counters = await report.counters({})
+        assert counters["rules_in_error"]
+        assert "hosts.deny:1" in str((await report.rules_answer({}))["error"])
+
+    reported(tmp_path, scene)
+
+
+def test_bans_are_told_with_their_number(tmp_path: Path) -> None:
+    async def scene(report: Report) -> None:
+        answer = await report.list_bans({})
+        assert [one["net"] for one in answer["bans"]] == ["192.0.2.7/32", "192.0.2.8/32"]
+        assert answer["total"] == 2
+
+    reported(tmp_path, scene, bans=bans_of("192.0.2.7", "192.0.2.8"))
+
+
+def test_bans_of_one_address_are_told(tmp_path: Path) -> None:
+    async def scene(report: Report) -> None:
+        answer = await report.list_bans({"address": "192.0.2.8"})
+        assert [one["net"] for one in answer["bans"]] == ["192.0.2.0/24"]
+        assert answer["total"] == 1
+
+    reported(tmp_path, scene, bans=bans_of("192.0.2.7", "192.0.2.0/24"))
+
+
+def test_very_many_bans_come_in_parts(tmp_path: Path) -> None:
+    bans = bans_of(*(f"10.0.{n >> 8}.{n & 255}" for n in range(BANS_AT_ONCE + 10)))
+
+    async def scene(report: Report) -> None:
+        parts = [await report.list_bans({"offset": offset}) for offset in (0, BANS_AT_ONCE)]
+        assert [len(part["bans"]) for part in parts] == [BANS_AT_ONCE, 10]
+        assert {part["total"] for part in parts} == {BANS_AT_ONCE + 10}
+
+    reported(tmp_path, scene, bans=bans)
+
+
+@pytest.mark.parametrize(
+    "parameters", [{"offset": -1}, {"offset": "x"}, {"address": 1}, {"address": "x"}]
+)
+def test_parameters_that_make_no_sense_are_an_error(
+    tmp_path: Path, parameters: dict[str, object]
+) -> None:
+    async def scene(report: Report) -> None:
+        with pytest.raises(CallFailed, match="InvalidParameter"):
+            await report.list_bans(parameters)
+
+    reported(tmp_path, scene)
