@@ -45,6 +45,7 @@ class Kind:
     install: str
     upgrade: str
     remove: str
+    verify: str
 
 
 KINDS = {
@@ -53,18 +54,21 @@ KINDS = {
         install=f"{RPM} -i",
         upgrade=f"{RPM} -U",
         remove=f"{RPM} -e socketgate",
+        verify=f"{RPM} -V socketgate",
     ),
     "arch": Kind(
         pattern="socketgate-*.pkg.tar.zst",
         install=f"{PACMAN} -U",
         upgrade=f"{PACMAN} -U",
         remove=f"{PACMAN} -R socketgate",
+        verify="pacman -Qkkq socketgate",
     ),
     "deb": Kind(
         pattern="socketgate_*.deb",
         install="dpkg -i",
         upgrade="dpkg -i",
         remove="dpkg --purge socketgate",
+        verify="dpkg --verify socketgate",
     ),
 }
 
@@ -115,11 +119,11 @@ def packages_of(version: str | None) -> Path:
         if version is not None:
             rename(copy, version)
         commit(copy)
-        return build(copy)
+        return build(copy, once=version is None)
 
 
-def build(copy: Path) -> Path:
-    """The packages of a copy, from the cache if they were made before."""
+def build(copy: Path, *, once: bool) -> Path:
+    """The packages of a copy, from the cache if they were made before. Unless `once`, compared."""
     CACHE.mkdir(parents=True, exist_ok=True)
     revision = git(copy, "rev-parse", "HEAD:").strip()
     result = CACHE / revision
@@ -127,14 +131,15 @@ def build(copy: Path) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not result.is_dir():
             forget_old_ones()
-            release(copy, result)
+            release(copy, result, once=once)
     return result
 
 
-def release(copy: Path, result: Path) -> None:
-    """Run packaging/release, once."""
+def release(copy: Path, result: Path, *, once: bool) -> None:
+    """Run packaging/release, which fails when making everything twice gives other bytes."""
     unfinished = result.with_suffix(".new")
-    words = (str(copy / "packaging/release"), "--once", str(unfinished))
+    options = ["--once"] if once else []
+    words = (str(copy / "packaging/release"), *options, str(unfinished))
     commands.run(words, timeout_seconds=BUILD_SECONDS)
     unfinished.rename(result)
 
@@ -189,7 +194,7 @@ class PackageManager:
     """What an admin does with a kind of package in a box that has the packages at this folder."""
 
     def __init__(self, box: Box, kind: str, folder: str) -> None:
-        self._box = box
+        self.box = box
         self._folder = folder
         self._kind = KINDS[kind]
         if kind != "deb":
@@ -199,12 +204,20 @@ class PackageManager:
 
     def install(self) -> None:
         """Install the package."""
-        self._box.shell(f"{self._kind.install} {self._folder}/{self._kind.pattern}")
+        self.box.shell(f"{self._kind.install} {self._folder}/{self._kind.pattern}")
 
     def upgrade(self, folder: str) -> None:
         """Install the newer package of this folder."""
-        self._box.shell(f"{self._kind.upgrade} {folder}/{self._kind.pattern}")
+        self.box.shell(f"{self._kind.upgrade} {folder}/{self._kind.pattern}")
+
+    def start_upgrade(self, folder: str) -> subprocess.Popen[bytes]:
+        """The same, without waiting for its end; use it in a `with`."""
+        return self.box.start("sh", "-euc", f"{self._kind.upgrade} {folder}/{self._kind.pattern}")
+
+    def amiss(self) -> str:
+        """What the package manager says about files that aren't as it installed them."""
+        return self.box.shell(self._kind.verify, check=False)
 
     def remove(self) -> None:
         """Remove the package, and what it knows to remove of its state and configuration."""
-        self._box.shell(self._kind.remove)
+        self.box.shell(self._kind.remove)
