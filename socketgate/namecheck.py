@@ -8,18 +8,16 @@ whose addresses have another name, or none, never matches.
 import asyncio
 import socket
 import subprocess
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
 
-from socketgate.accounts import look_up_account
+from socketgate.accountcheck import ACCOUNT_CHECKS, Check
 from socketgate.lookup_pool import LookupPool
 from socketgate.lookup_values import Found, Trouble
 from socketgate.resolver import look_up_name
 from socketgate.rules.diagnostic import Diagnostic, Severity
-from socketgate.rules.names import NameKind, NameUse
+from socketgate.rules.names import NameKind, NameUse, first_uses
 from socketgate.rules.request import PARANOID, UNKNOWN
-from socketgate.surroundings import diagnostic_at, first_uses
 
 #: Names that are looked up at once, and in all; how long all of it may take.
 MAX_THREADS = 16
@@ -29,21 +27,6 @@ MAX_SECONDS = 20.0
 MAX_ADDRESSES = 8
 
 NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """How a kind of name is looked up; `{}` in the texts is the name.
-
-    `look_up` answers True if all is well, False if the name isn't there, else with a text: what is
-    wrong with it.
-    """
-
-    look_up: Callable[[bytes], Found]
-    severity: Severity
-    code: str
-    message: str
-    hint: str
 
 
 def name_diagnostics(
@@ -56,7 +39,7 @@ def name_diagnostics(
     if left_out:
         message = f"no more than {MAX_NAMES} names are looked up: {len(left_out)} are left out"
         warning = Severity.WARNING
-        diagnostics.append(diagnostic_at(left_out[0], warning, "many-names", message, "see to it"))
+        diagnostics.append(left_out[0].diagnostic(warning, "many-names", message, "see to it"))
     return diagnostics
 
 
@@ -88,12 +71,12 @@ async def _look_up(pool: LookupPool, use: NameUse, max_seconds: float) -> Diagno
     if found.answer == b"failed":
         message = f"{name} can't be looked up now: {found.note}"
         hint = "try again, or leave it with --no-lookups"
-        return diagnostic_at(use, Severity.WARNING, "lookup-failed", message, hint)
+        return use.diagnostic(Severity.WARNING, "lookup-failed", message, hint)
     if isinstance(found.answer, bytes):
         message = f"{name}: {found.answer.decode('utf-8', 'replace')}: never matches"
         hint = "give the address a PTR record with this name, or write the address"
-        return diagnostic_at(use, check.severity, "name-without-ptr", message, hint)
-    return diagnostic_at(use, check.severity, check.code, check.message.format(name), check.hint)
+        return use.diagnostic(check.severity, "name-without-ptr", message, hint)
+    return use.diagnostic(check.severity, check.code, check.message.format(name), check.hint)
 
 
 def look_up_host(name: bytes) -> Found:
@@ -136,20 +119,7 @@ def look_up_netgroup(name: bytes) -> Found:
 
 
 CHECKS = {
-    NameKind.USER: Check(
-        partial(look_up_account, is_group=False),
-        Severity.ERROR,
-        "unknown-user",
-        'unknown user: "{}": who matches is refused',
-        "create the user, or name another",
-    ),
-    NameKind.GROUP: Check(
-        partial(look_up_account, is_group=True),
-        Severity.ERROR,
-        "unknown-group",
-        'unknown group: "{}": who matches is refused',
-        "create the group, or name another",
-    ),
+    **ACCOUNT_CHECKS,
     NameKind.NETGROUP: Check(
         look_up_netgroup,
         Severity.WARNING,

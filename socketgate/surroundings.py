@@ -13,34 +13,10 @@ from collections.abc import Collection, Iterable, Iterator
 from socketgate.config import NAME_OF_DAEMON
 from socketgate.pathwalk import TooManyLinks, walk
 from socketgate.rules.diagnostic import Diagnostic, Severity
-from socketgate.rules.names import NameKind, NameUse
+from socketgate.rules.names import NameKind, NameUse, first_uses
 
 #: Words that rules/lint.py has its own say about.
 _NO_DAEMONS = frozenset({"known", "unknown", "local", "paranoid", "fail"})
-
-
-def first_uses(uses: Iterable[NameUse]) -> list[NameUse]:
-    """Each name once in each file, where it stands first: one finding for each is enough."""
-    first: dict[tuple[str, NameKind, bytes], NameUse] = {}
-    for use in uses:
-        first.setdefault((use.origin, use.kind, use.name.lower()), use)
-    return list(first.values())
-
-
-def diagnostic_at(
-    use: NameUse, severity: Severity, code: str, message: str, hint: str
-) -> Diagnostic:
-    """A finding about a name, where it stands."""
-    return Diagnostic(
-        severity=severity,
-        code=code,
-        origin=use.origin,
-        line=use.line,
-        column=use.column,
-        message=message,
-        hint=hint,
-        source_line=use.source_line,
-    )
 
 
 def daemon_diagnostics(uses: Iterable[NameUse], sockets: Collection[str]) -> Iterator[Diagnostic]:
@@ -51,8 +27,7 @@ def daemon_diagnostics(uses: Iterable[NameUse], sockets: Collection[str]) -> Ite
         if name.lower() in known | _NO_DAEMONS or not NAME_OF_DAEMON.fullmatch(name):
             continue
         near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)
-        yield diagnostic_at(
-            use,
+        yield use.diagnostic(
             Severity.WARNING,
             "no-such-socket",
             f"no socket unit has the name {name}",

@@ -12,7 +12,7 @@ from socketgate.config import DEFAULT_PATH, Config
 from socketgate.namecheck import name_diagnostics
 from socketgate.rulefiles import read_sources
 from socketgate.rules.diagnostic import Diagnostic, Severity
-from socketgate.rules.names import names_used
+from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.socketunits import socket_names
@@ -50,7 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     table = build_table(sources, thorough=True)
     found = list(table.diagnostics)
     config_path = str(arguments.config or DEFAULT_PATH)
-    found += of_machine(config, config_path, sources, has_lookups=not arguments.no_lookups)
+    uses = list(names_used(table, sources))
+    found += of_machine(config, config_path, sources, uses, has_lookups=not arguments.no_lookups)
     found = in_order(found, sources)
     left_out = table.allow.dropped_count + table.deny.dropped_count
     if arguments.json:
@@ -64,10 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def of_machine(
-    config: Config, config_path: str, sources: Sources, *, has_lookups: bool
+    config: Config,
+    config_path: str,
+    sources: Sources,
+    uses: Sequence[NameUse],
+    *,
+    has_lookups: bool,
 ) -> list[Diagnostic]:
-    """What is wrong with the rules on this machine."""
-    uses = list(names_used(sources))
+    """What is wrong with the rules on this machine. `uses` are the names in them."""
     paths = [sources.allow_origin, sources.deny_origin, config_path]
     paths += [path.decode("utf-8", "surrogateescape") for path in sorted(sources.host_files)]
     found = list(file_diagnostics(paths))

@@ -24,7 +24,6 @@ from socketgate.explain import Grounds, Question, explain
 from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
 from socketgate.rulefiles import read_sources
-from socketgate.rules.names import NameKind, names_used
 from socketgate.rules.request import Endpoint, Need, Request
 from socketgate.rules.table import RuleTable, build_table
 
@@ -115,8 +114,7 @@ async def by_files(question: Question, config: Config) -> ExplainAnswer:
         bans.apply(ban)
     lookups = Lookups(config.lookups)
     try:
-        forward = frozenset(use.name for use in names_used(sources) if use.kind is NameKind.FORWARD)
-        lookups.watch_forward(forward)
+        lookups.watch_forward(table.forward_names)
         await lookups.forward_settled(config.lookups.name_seconds)
         return await explain(question, _grounds(table, bans, lookups))
     finally:

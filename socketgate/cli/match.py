@@ -19,7 +19,6 @@ from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, can
 from socketgate.errors import ConfigError, RuleError
 from socketgate.lookups import Lookups
 from socketgate.rulefiles import read_sources
-from socketgate.rules.names import NameKind, names_used
 from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
@@ -133,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         refuse_errors(table, as_json=arguments.json)
     requests = [request_of(asked, address) for address in addresses]
     if arguments.resolve:
-        answers = asyncio.run(look_all_up(table, sources, requests, given, config))
+        answers = asyncio.run(look_all_up(table, requests, given, config))
     else:
         answers = [answer_given(table, request, given) for request in requests]
     if arguments.json:
@@ -262,13 +261,12 @@ def refuse_errors(table: RuleTable, *, as_json: bool) -> None:
 
 
 async def look_all_up(
-    table: RuleTable, sources: Sources, requests: Sequence[Request], given: Given, config: Config
+    table: RuleTable, requests: Sequence[Request], given: Given, config: Config
 ) -> list[Answer]:
     """The answers, with all that the gate would look up."""
     lookups = Lookups(config.lookups)
     try:
-        forward = frozenset(use.name for use in names_used(sources) if use.kind is NameKind.FORWARD)
-        lookups.watch_forward(forward)
+        lookups.watch_forward(table.forward_names)
         await lookups.forward_settled(config.lookups.name_seconds)
         return [await answer_looked_up(table, request, given, lookups) for request in requests]
     finally:

@@ -56,6 +56,12 @@ class AddressLines:
     def __len__(self) -> int:
         return len(self.words) + len(self.nets) + len(self.six_lengths)
 
+    @property
+    def first_number(self) -> int:
+        """The lowest of the rules' numbers."""
+        numbers = (self.word_numbers, self.net_numbers, self.six_numbers)
+        return min((one[0] for one in numbers if one), default=NO_RULE)
+
     def net_of(self, quad: int, first_number: int) -> int:
         """The first rule from that number on whose net has the address: for odd spellings."""
         nets = zip(self.nets, self.net_lasts, self.net_numbers, strict=True)

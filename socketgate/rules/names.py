@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: MIT
 """Names in the rules that mean something outside: for a check against the machine's databases."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
+from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.host import AnyText, Forward, HostFile, HostPattern, Netgroup
 from socketgate.rules.keyword import BecomeAccount, parse_option, split_options
-from socketgate.rules.lines import LineReader, LogicalLine
+from socketgate.rules.lines import LogicalLine
 from socketgate.rules.option import RunAsUser
 from socketgate.rules.pattern import Equals
+from socketgate.rules.rule import Rule, numbered_line
 from socketgate.rules.source import Source, Sources, Text
 from socketgate.rules.split import Word, split_fields, split_words
+from socketgate.rules.syntax import Parsed
+from socketgate.rules.table import RuleTable
 from socketgate.rules.text import find_outside
 from socketgate.rules.word import DaemonName, Reading, parse_daemon_word, parse_host_pattern
 
@@ -39,25 +43,77 @@ class NameUse:
     column: int
     source_line: bytes
 
+    def diagnostic(self, severity: Severity, code: str, message: str, hint: str) -> Diagnostic:
+        """Something to say about the name, at its place."""
+        return Diagnostic(
+            severity=severity,
+            code=code,
+            origin=self.origin,
+            line=self.line,
+            column=self.column,
+            message=message,
+            hint=hint,
+            source_line=self.source_line,
+        )
 
-def names_used(sources: Sources) -> Iterator[NameUse]:
-    """Every name in hosts.allow and hosts.deny, in order, as often as it is there."""
-    reading = Reading(sources.interfaces, extensions=sources.extensions)
-    yield from _names_in(sources.allow, sources.allow_origin, reading)
-    yield from _names_in(sources.deny, sources.deny_origin, reading)
+
+def names_used(table: RuleTable, sources: Sources) -> Iterator[NameUse]:
+    """Every name in hosts.allow and hosts.deny, in order, as often as it is there.
+
+    Of lines that have only a daemon and an address, each daemon's first. `sources` are the table's.
+    """
+    reading = Reading(table.interfaces, extensions=table.extensions)
+    for parsed, source, origin in (
+        (table.allow, sources.allow, table.origins.allow),
+        (table.deny, sources.deny, table.origins.deny),
+    ):
+        found = [
+            *_names_in(parsed.rules, reading),
+            *_daemons_of_lines(parsed, source, origin, reading),
+        ]
+        found.sort(key=lambda use: (use.line, use.column))
+        yield from found
 
 
-def _names_in(source: Source, origin: str, reading: Reading) -> Iterator[NameUse]:
-    if not isinstance(source, Text):
+def accounts_named(table: RuleTable) -> list[NameUse]:
+    """The users and groups that options name, in order. Cheap where there are none."""
+    reading = Reading(table.interfaces, extensions=table.extensions)
+    rules = [
+        rule
+        for rule in table.allow.rules + table.deny.rules
+        if any(isinstance(step, BecomeAccount) for step in rule.steps)
+    ]
+    uses = _names_in(rules, reading)
+    return [use for use in uses if use.kind in (NameKind.USER, NameKind.GROUP)]
+
+
+def first_uses(uses: Iterable[NameUse]) -> list[NameUse]:
+    """Each name once in each file, where it stands first: one finding for each is enough."""
+    first: dict[tuple[str, NameKind, bytes], NameUse] = {}
+    for use in uses:
+        first.setdefault((use.origin, use.kind, use.name.lower()), use)
+    return list(first.values())
+
+
+def _names_in(rules: Iterable[Rule], reading: Reading) -> Iterator[NameUse]:
+    for rule in rules:
+        for kind, name, offset in _names_of(rule.line, reading):
+            spot = rule.line.spot(offset)
+            yield NameUse(kind, name, rule.place.origin, spot.line, spot.column, spot.source)
+
+
+def _daemons_of_lines(
+    parsed: Parsed, source: Source, origin: str, reading: Reading
+) -> Iterator[NameUse]:
+    """Daemons of rules that are only numbers: each is the first word of a line of its own."""
+    if not isinstance(source, Text) or not parsed.address_rules:
         return
-    for line in LineReader(source.data):
-        if not line.is_complete:
-            return
-        if line.is_comment:
-            continue
-        for kind, name, offset in _names_of(line, reading):
-            spot = line.spot(offset)
-            yield NameUse(kind, name, origin, spot.line, spot.column, spot.source)
+    texts = source.data.split(b"\n")
+    for word, lines in parsed.address_rules.items():
+        daemon = parse_daemon_word(word, reading).daemon
+        if isinstance(daemon, DaemonName) and isinstance(daemon.name, Equals):
+            _, line = numbered_line(lines.first_number)
+            yield NameUse(NameKind.DAEMON, daemon.name.text, origin, line, 1, texts[line - 1])
 
 
 def _names_of(line: LogicalLine, reading: Reading) -> Iterator[tuple[NameKind, bytes, int]]:

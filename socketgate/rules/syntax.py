@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from socketgate.rules import lint
 from socketgate.rules.addresslines import AddressRules, take_address_lines
 from socketgate.rules.diagnostic import Diagnostic, Findings
-from socketgate.rules.host import Contents, HostFile, HostPattern, Unopenable
+from socketgate.rules.host import Forward, HostFile, HostPattern, Unopenable
 from socketgate.rules.hostfile import build_library, paths_in
 from socketgate.rules.keyword import parse_option, split_options
 from socketgate.rules.lines import LineReader, LogicalLine
@@ -59,7 +59,7 @@ class Parsed:
     @property
     def host_files(self) -> frozenset[bytes]:
         """The host files named in the rules."""
-        return frozenset(file.path for rule in self.rules for file in _files_in(rule))
+        return host_files_of(self.rules)
 
 
 def parse(source: Source, origin: str, table: TableName, reading: Reading | None = None) -> Parsed:
@@ -199,29 +199,29 @@ class _Parser:
         return gather_clients([parse_client_word(word.text, self._reading) for word in segment])
 
 
-def _files_in(rule: Rule) -> Iterator[HostFile]:
-    for segment in (*rule.daemons.segments, *rule.clients.segments):
-        for word in segment:
-            host = word.host
-            if isinstance(host, HostFile):
-                yield host
+def patterns_of(rules: Iterable[Rule]) -> Iterator[HostPattern]:
+    """Every host pattern of these rules, and those in the host files that they name."""
+    lists = (part for rule in rules for part in (rule.daemons, rule.clients))
+    words = (word for part in lists for segment in part.segments for word in segment)
+    waiting = [word.host for word in words if word.host is not None]
+    read: set[bytes] = set()
+    while waiting:
+        pattern = waiting.pop()
+        yield pattern
+        if isinstance(pattern, HostFile) and pattern.path not in read:
+            read.add(pattern.path)
+            contents = pattern.library.get(pattern.path, ())
+            waiting += () if isinstance(contents, Unopenable) else contents
 
 
 def host_files_of(rules: Iterable[Rule]) -> frozenset[bytes]:
     """The host files that these rules name, and those that these name."""
-    found: set[bytes] = set()
-    waiting = [pattern for rule in rules for pattern in _files_in(rule)]
-    while waiting:
-        pattern = waiting.pop()
-        if pattern.path not in found:
-            found.add(pattern.path)
-            contents = pattern.library.get(pattern.path, ())
-            waiting += [one for one in _patterns(contents) if isinstance(one, HostFile)]
-    return frozenset(found)
+    return frozenset(one.path for one in patterns_of(rules) if isinstance(one, HostFile))
 
 
-def _patterns(contents: Contents) -> Iterable[HostPattern]:
-    return () if isinstance(contents, Unopenable) else contents
+def forward_names_of(rules: Iterable[Rule]) -> frozenset[bytes]:
+    """The names in `dns:NAME` patterns of these rules and of the host files they name."""
+    return frozenset(one.name for one in patterns_of(rules) if isinstance(one, Forward))
 
 
 def may_name_a_file(text: bytes) -> bool:

@@ -15,7 +15,7 @@ from socketgate.rules.policy import Compiled, Policy
 from socketgate.rules.request import TableName
 from socketgate.rules.rule import Broken, Origins, Rule
 from socketgate.rules.source import Excerpt, Source, Sources, Text, Unreadable
-from socketgate.rules.syntax import Parsed, parse
+from socketgate.rules.syntax import Parsed, forward_names_of, parse
 from socketgate.rules.word import Reading
 
 #: In a larger table rules that are never reached are looked for only when it is asked for.
@@ -39,6 +39,7 @@ class RuleTable:
         "by_number",
         "deny",
         "diagnostics",
+        "extensions",
         "interfaces",
         "origins",
     )
@@ -56,6 +57,7 @@ class RuleTable:
         self._policies: dict[tuple[bytes, int | None], Policy] = {}
         self.origins = Origins(sources.allow_origin, sources.deny_origin)
         self.interfaces = sources.interfaces
+        self.extensions = sources.extensions
         self.allow = allow
         self.deny = deny
         #: The rules that are values, by number; the others are in the address rules' arrays.
@@ -87,6 +89,11 @@ class RuleTable:
     def errors(self) -> list[Diagnostic]:
         """What is wrong enough to keep the table from being put in force."""
         return [one for one in self.diagnostics if one.severity is Severity.ERROR]
+
+    @property
+    def forward_names(self) -> frozenset[bytes]:
+        """The names in `dns:NAME` patterns: their addresses must be known before a client asks."""
+        return forward_names_of(self.allow.rules + self.deny.rules)
 
     def policy(self, daemon: bytes, server_port: int | None) -> Policy:
         """The rules as one daemon sees them on one port. Compiled at the first call.

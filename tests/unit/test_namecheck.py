@@ -10,6 +10,7 @@ from socketgate.namecheck import name_diagnostics
 from socketgate.rules.diagnostic import Severity
 from socketgate.rules.names import NameKind, NameUse, names_used
 from socketgate.rules.source import Sources
+from socketgate.rules.table import build_table
 from tests.support.build import text_of
 from tests.support.lookups import wait_threads_gone
 
@@ -21,8 +22,13 @@ def no_threads_left(no_leaks: None) -> Iterator[None]:
     wait_threads_gone()
 
 
+def uses_of(allow: str) -> list[NameUse]:
+    sources = Sources(allow=text_of(allow))
+    return list(names_used(build_table(sources), sources))
+
+
 def complaints(allow: str) -> list[tuple[Severity, str, int, int]]:
-    uses = names_used(Sources(allow=text_of(allow)))
+    uses = uses_of(allow)
     return [(one.severity, one.code, one.line, one.column) for one in name_diagnostics(uses)]
 
 
@@ -47,8 +53,7 @@ def test_accounts_that_are_not_there_are_errors(option: str, codes: list[str]) -
 
 
 def test_the_words_are_those_a_refusal_is_logged_with() -> None:
-    uses = names_used(Sources(allow=text_of("ALL: ALL: user no-such-user\n")))
-    (found,) = name_diagnostics(uses)
+    (found,) = name_diagnostics(uses_of("ALL: ALL: user no-such-user\n"))
     assert found.message == 'unknown user: "no-such-user": who matches is refused'
 
 

@@ -3,14 +3,16 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.rules.names import NameKind, NameUse, names_used
+from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
-from socketgate.surroundings import daemon_diagnostics, file_diagnostics, first_uses
+from socketgate.rules.table import build_table
+from socketgate.surroundings import daemon_diagnostics, file_diagnostics
 from tests.support.build import text_of
 
 
 def uses(allow: str) -> list[NameUse]:
-    return list(names_used(Sources(allow=text_of(allow))))
+    sources = Sources(allow=text_of(allow))
+    return list(names_used(build_table(sources), sources))
 
 
 def complaints(allow: str, *sockets: str) -> list[tuple[int, int, str]]:
@@ -39,11 +41,6 @@ def test_what_is_no_name_or_is_one_of_a_socket_is_no_complaint(daemons: str) -> 
 
 def test_a_name_is_reported_once_for_a_file() -> None:
     assert len(complaints("ftpd: 192.0.2.7\nFTPD: 192.0.2.8\n")) == 1
-
-
-def test_the_same_word_as_daemon_and_as_host_is_two_names() -> None:
-    found = first_uses(uses("mail: mail\nmail: mail\n"))
-    assert [(use.kind, use.line) for use in found] == [(NameKind.DAEMON, 1), (NameKind.HOST, 1)]
 
 
 @pytest.fixture

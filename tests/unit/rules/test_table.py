@@ -2,7 +2,7 @@
 import pytest
 
 from socketgate.rules.diagnostic import MAX_KEPT
-from socketgate.rules.source import Absent, Directory, Sources, Text, Unreadable
+from socketgate.rules.source import Absent, Directory, Source, Sources, Text, Unreadable
 from socketgate.rules.table import build_table
 
 SOURCES = Sources(allow=Text(b"ALL: 10.\n"), deny=Text(b"ALL: ALL\n"))
@@ -38,6 +38,17 @@ def test_a_table_differs_from_one_of_other_sources(other: Sources) -> None:
 
 def test_a_table_is_no_other_thing() -> None:
     assert build_table(SOURCES) != "rules"
+
+
+def test_forward_names_are_those_of_both_files_and_of_the_host_files_they_name() -> None:
+    text = Text(b"ALL: dns:a.example 10.\nALL: /list EXCEPT dns:b.example\n")
+    files: dict[bytes, Source] = {
+        b"/list": Text(b"/list /more dns:c.example"),
+        b"/more": Text(b"dns:d.example"),
+        b"/unnamed": Text(b"dns:e.example"),
+    }
+    found = build_table(Sources(deny=text, host_files=files)).forward_names
+    assert found == {b"%c.example" % letter for letter in b"abcd"}
 
 
 def test_a_policy_is_compiled_once() -> None:
