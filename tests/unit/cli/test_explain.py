@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+import json
+from pathlib import Path
+
+import pytest
+
+from socketgate.answers import ExplainAnswer
+from socketgate.bans import Ban, parse_net
+from socketgate.banstore import Store
+from socketgate.cli import main
+from socketgate.cli.explain import answer_text
+from socketgate.cli.output import Paint
+from socketgate.explain import Question
+from tests.support.controlled import explanation, gate_answering
+from tests.support.waiting import environment
+
+CONFIG = """\
+[rules]
+allow = "{folder}/hosts.allow"
+deny = "{folder}/hosts.deny"
+[bans]
+store = "{folder}/bans"
+"""
+
+
+def text(answer: ExplainAnswer) -> str:
+    return answer_text(Question("sshd", "192.0.2.7"), answer, Paint(is_on=False))
+
+
+def ask(folder: Path, *words: str, answer: ExplainAnswer | None = None) -> int:
+    with gate_answering(folder, "sshd", {"Explain": answer or explanation()}):
+        return main(["explain", "sshd", "192.0.2.7", *words, "--gates", str(folder)])
+
+
+def by_files(folder: Path, deny: str) -> list[str]:
+    (folder / "hosts.deny").write_text(deny)
+    (folder / "socketgate.toml").write_text(CONFIG.format(folder=folder))
+    return ["--files", "--config", str(folder / "socketgate.toml")]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "sshd from 192.0.2.7: denied, by /etc/hosts.deny:4",
+        "generation 5",
+        "/etc/hosts.deny:4 ALL: .example.org - matches: the client name is a.example.org",
+        "(2 more rules passed over, none of which matches)",
+        "client name = a.example.org (kept, 1min 1s old)",
+    ],
+)
+def test_the_verdict_and_its_reasons_are_told(part: str) -> None:
+    assert part in text(explanation())
+
+
+def test_a_ban_is_the_reason() -> None:
+    answer = explanation()
+    answer["by"] = "ban"
+    answer["bans"] = [
+        {"net": "192.0.2.0/24", "daemon": "ALL", "made": 1, "until": None, "origin": "me",
+         "reason": "scans"},
+    ]  # fmt: skip
+    assert "denied, by a ban of 192.0.2.0/24" in text(answer)
+    assert "192.0.2.0/24, for ALL, me, scans" in text(answer)
+
+
+def test_no_rule_is_a_reason() -> None:
+    answer = explanation("allow")
+    answer["by"] = "no rule"
+    assert "granted, by no rule: none matches" in text(answer)
+
+
+@pytest.mark.parametrize(("verdict", "code"), [("allow", 0), ("deny", 1)])
+def test_the_exit_code_is_the_verdict(tmp_path: Path, verdict: str, code: int) -> None:
+    assert ask(tmp_path, answer=explanation(verdict)) == code
+
+
+def test_json_has_the_whole_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ask(tmp_path, "--json")
+    expected = {**explanation(), "warning": None, "differs": None}
+    assert json.loads(capsys.readouterr().out) == expected
+
+
+@pytest.mark.parametrize(
+    ("connection", "verdict", "warned"),
+    [
+        ("192.0.2.7 50000 192.0.2.1 22", "deny", True),
+        ("::ffff:192.0.2.7 50000 ::1 22", "deny", True),
+        ("192.0.2.8 50000 192.0.2.1 22", "deny", False),
+        ("192.0.2.7 50000 192.0.2.1 22", "allow", False),
+        ("", "deny", False),
+    ],
+)
+def test_it_warns_who_would_refuse_himself(
+    tmp_path: Path,
+    connection: str,
+    verdict: str,
+    warned: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with environment(SSH_CONNECTION=connection):
+        ask(tmp_path, answer=explanation(verdict))
+    assert ("your own session" in capsys.readouterr().err) is warned
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["host.example.org"], "no IPv4 or IPv6 address"),
+        (["192.0.2.7", "root"], "write name=HOST or user=USER"),
+        (["192.0.2.7", "color=red"], "write name=HOST or user=USER"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "sshd", *words]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert err.count("\n") == 1
+
+
+def test_a_gate_that_is_not_there_is_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", "sshd", "192.0.2.7", "--gates", str(tmp_path)]) == 3
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_files_answer_is_compared_with_the_gates(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = by_files(tmp_path, "# now nobody is denied\n")
+    assert ask(tmp_path, *words) == 0
+    assert (
+        "the running gate says otherwise: denied, by /etc/hosts.deny:4" in capsys.readouterr().err
+    )
+
+
+def test_the_same_answer_needs_no_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = by_files(tmp_path, "ALL: 192.0.2.7\n")
+    answer = explanation(line=1)
+    answer["file"] = str(tmp_path / "hosts.deny")
+    assert ask(tmp_path, *words, answer=answer) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_by_the_files_bans_count_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = by_files(tmp_path, "")
+    Store(tmp_path / "bans").append([Ban(net=parse_net("192.0.2.7"), made=1)], 1.0)
+    assert ask(tmp_path, *words) == 1
+    assert "by a ban of 192.0.2.7/32" in capsys.readouterr().out

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+import socket
+from pathlib import Path
+
+import pytest
+
+from socketgate.answers import INTERFACE, Reload
+from socketgate.cli.gates import find_gate, running_gates
+from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, SocketgateError
+from socketgate.varlink import SERVICE, CallFailed
+from tests.support.controlled import gate_answering, status
+
+
+def dead_socket(folder: Path, name: str) -> None:
+    """What a killed gate leaves."""
+    (folder / name).mkdir()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(str(folder / name / "control"))
+
+
+def test_gates_are_found_by_their_folders(tmp_path: Path) -> None:
+    for name in ("sshd", "+shared"):
+        dead_socket(tmp_path, name)
+    (tmp_path / "empty").mkdir()
+    assert [gate.name for gate in running_gates(tmp_path)] == ["+shared", "sshd"]
+
+
+def test_without_the_folder_there_is_no_gate(tmp_path: Path) -> None:
+    assert running_gates(tmp_path / "nothing") == []
+
+
+def test_a_gate_is_found_by_its_name(tmp_path: Path) -> None:
+    dead_socket(tmp_path, "sshd")
+    assert find_gate("sshd", tmp_path).name == "sshd"
+
+
+def test_a_gate_of_several_daemons_is_found_by_each(tmp_path: Path) -> None:
+    dead_socket(tmp_path, "dead")
+    with gate_answering(tmp_path, "+shared", {"Status": status("sshd", "smtp")}):
+        assert find_gate("smtp", tmp_path).name == "+shared"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("ssdh", "did you mean 'sshd'"), ("xyz", "systemctl status socketgate@xyz.socket")],
+)
+def test_a_gate_that_is_not_there_is_unreachable(tmp_path: Path, name: str, said: str) -> None:
+    dead_socket(tmp_path, "sshd")
+    with pytest.raises(GateUnreachable, match=said):
+        find_gate(name, tmp_path)
+
+
+def test_a_gate_that_does_not_run_is_unreachable(tmp_path: Path) -> None:
+    dead_socket(tmp_path, "sshd")
+    with pytest.raises(GateUnreachable, match="isn't running"):
+        find_gate("sshd", tmp_path).status()
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "said"),
+    [
+        pytest.param(
+            CallFailed(f"{SERVICE}.PermissionDenied"), NotPermitted, "only root", id="permission"
+        ),
+        pytest.param(
+            CallFailed(f"{INTERFACE}.NoSuchDaemon", {"daemon": "x"}),
+            ConfigError,
+            "doesn't serve x",
+            id="daemon",
+        ),
+        pytest.param(
+            CallFailed(f"{SERVICE}.InvalidParameter", {"parameter": "address"}),
+            ConfigError,
+            "address: ",
+            id="parameter",
+        ),
+        pytest.param(
+            CallFailed(f"{INTERFACE}.ReloadFailed", {"message": "hosts.deny:1: no"}),
+            ConfigError,
+            "hosts.deny:1: no; the gate sshd keeps",
+            id="rules",
+        ),
+        pytest.param(
+            CallFailed("org.example.Strange"), GateUnreachable, "org.example.Strange", id="other"
+        ),
+    ],
+)
+def test_what_a_gate_refuses_is_said_in_words(
+    tmp_path: Path, failure: CallFailed, kind: type[SocketgateError], said: str
+) -> None:
+    with gate_answering(tmp_path, "sshd", {"Ask": failure}), pytest.raises(kind, match=said):
+        find_gate("sshd", tmp_path).ask("Ask", {}, Reload)
