@@ -89,7 +89,7 @@ static void answered(int fd)
     if (length == 0)
         finish(fd, 0);
     else if (errno != EAGAIN)
-        finish(fd, errno != ECONNRESET);
+        finish(fd, errno != ECONNRESET); /* a way of refusing; who was served tells by "bytes" */
 }
 
 static int by_value(const void *one, const void *other)

@@ -173,6 +173,9 @@ class LoadFailed(Exception):
     """Clients were lost."""
 
 
+ANSWER = b"hello\n"
+
+
 def load(
     bench: Bench,
     port: int,
@@ -181,10 +184,11 @@ def load(
     at_once: int = AT_ONCE,
     rate: float = 0,
     sources: Path | None = None,
+    are_refused: bool = False,
 ) -> Load:
-    """Connect so often, and read each connection to its end. Raises LoadFailed if any failed."""
+    """Connect so often, and read each connection to its end; see `finished`."""
     with starting_load(bench, port, count, at_once=at_once, rate=rate, sources=sources) as process:
-        return finished(process)
+        return finished(process, are_refused=are_refused)
 
 
 @contextmanager
@@ -204,12 +208,22 @@ def starting_load(
         yield process
 
 
-def finished(process: "subprocess.Popen[str]") -> Load:
-    """What the clients say at their end. Raises LoadFailed if any failed."""
+def finished(process: "subprocess.Popen[str]", *, are_refused: bool = False) -> Load:
+    """What the clients say at their end.
+
+    Raises LoadFailed unless each was answered, or none where they are refused.
+    """
     output, _ = process.communicate(timeout=MOST_SECONDS + 10)
     if process.returncode != 0:
         raise LoadFailed(f"the clients ended with exit code {process.returncode}")
+    return checked(output, are_refused=are_refused)
+
+
+def checked(output: str, *, are_refused: bool = False) -> Load:
+    """What clients said; raises LoadFailed as `finished` does."""
     said = Load(**json.loads(output))
-    if said.failed:
-        raise LoadFailed(f"{said.failed} of {said.count} clients failed")
+    expected = 0 if are_refused else said.count * len(ANSWER)
+    if said.failed or said.bytes != expected:
+        answered = said.bytes // len(ANSWER)
+        raise LoadFailed(f"{said.count} clients: {said.failed} failed, {answered} were answered")
     return said

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Under a real systemd: a unit for each client, with the gate in front and with tcpd in it."""
 
-import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -85,10 +84,7 @@ def set_up(box: Box) -> None:
 def visit(box: Box, port: int, count: int) -> parts.Load:
     """Clients in the box; raises LoadFailed unless each was served."""
     words = (f"{PROGRAMS}/client", "127.0.0.1", str(port), str(count), str(AT_ONCE), "0", "100")
-    said = parts.Load(**json.loads(box.run(*words).stdout))
-    if said.failed or said.bytes != count * len("hello\n"):
-        raise parts.LoadFailed(f"port {port}: {said}")
-    return said
+    return parts.checked(box.run(*words).stdout)
 
 
 def measure(box: Box, port: int, count: int, figures: Figures) -> None:

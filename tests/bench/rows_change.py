@@ -17,8 +17,6 @@ RATE = 500
 RELOAD_SECONDS = 60.0
 #: The longest a client is waited for, in seconds, and all tries for a change to count.
 CLIENT_SECONDS = 60.0
-#: For reading what the gate did with a client.
-HELLO = b"hello\n"
 
 #: Not in any list, and of this machine's own network namespace.
 VISITOR = "9.9.9.8"
@@ -72,7 +70,7 @@ def visit(port: int) -> bool:
         sock.bind((VISITOR, 0))
         sock.connect(("127.0.0.1", port))
         try:
-            return sock.recv(64) == HELLO
+            return sock.recv(64) == parts.ANSWER
         except ConnectionResetError:
             return False
 

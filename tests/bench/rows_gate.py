@@ -21,6 +21,7 @@ class Costs:
 
     bench: Bench
     sources: Path
+    are_refused: bool = False
     figures: dict[str, list[float]] = field(default_factory=dict)
 
     def measure(self, places: Mapping[str, Served], count: int, rate: float = 0) -> None:
@@ -44,20 +45,23 @@ class Costs:
         return Line(f"{name}, against {other}", value, "x", target)
 
     def _load(self, served: Served, count: int, rate: float) -> None:
-        parts.load(self.bench, served.port, count, rate=rate, sources=self.sources)
-
-
-def costs_of(bench: Bench, folder: Path, clients: Sequence[int]) -> Costs:
-    """Nothing measured yet; clients come from these addresses."""
-    return Costs(bench, rulesets.write_sources(folder / "sources", clients))
+        parts.load(
+            self.bench,
+            served.port,
+            count,
+            rate=rate,
+            sources=self.sources,
+            are_refused=self.are_refused,
+        )
 
 
 def gate_cpu(bench: Bench) -> Iterator[Line]:
     """Accepted, decided, handed over on a channel, acknowledged, one journal entry."""
     scale = bench.scale
     folder = bench.place("gate")
-    busy = costs_of(bench, folder, rulesets.addresses(50_000, listed=False))
-    calm = Costs(bench, busy.sources)
+    clients = rulesets.addresses(50_000, listed=False)
+    sources = rulesets.write_sources(folder / "sources", clients)
+    busy, calm = Costs(bench, sources), Costs(bench, sources)
     loop, few, many = "the C loop", f"gate, {scale.few:,} rules", f"gate, {scale.many:,} rules"
     dual = f"{many}, on [::]"
     with ExitStack() as stack:
@@ -102,7 +106,8 @@ def refused_cpu(bench: Bench) -> Iterator[Line]:
     scale = bench.scale
     folder = bench.place("refused")
     listed = rulesets.addresses(scale.listed, listed=True)
-    costs = costs_of(bench, folder, listed[: len(listed) // 4])
+    sources = rulesets.write_sources(folder / "sources", listed[: len(listed) // 4])
+    costs = Costs(bench, sources, are_refused=True)
     with ExitStack() as stack:
         around = stack.enter_context(parts.surroundings(bench, folder))
         deny = rulesets.deny_lines(scale.listed)
