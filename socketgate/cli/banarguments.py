@@ -97,7 +97,7 @@ def no_session_of_ours(banned: Sequence[Net]) -> None:
 
 def not_spared(arguments: argparse.Namespace, banned: Sequence[Net]) -> None:
     """Say it if a ban will do nothing to some of its addresses."""
-    for spared in _settings(arguments.config)[1]:
+    for spared in settings(arguments.config)[1]:
         for net in banned:
             if net.bits == spared.bits and _overlap(net, spared):
                 print(
@@ -109,7 +109,7 @@ def not_spared(arguments: argparse.Namespace, banned: Sequence[Net]) -> None:
 
 def store_of(arguments: argparse.Namespace) -> Store:
     """The store that the configuration names; raises ConfigError."""
-    return Store(_settings(arguments.config)[0])
+    return Store(settings(arguments.config)[0])
 
 
 @contextlib.contextmanager
@@ -134,7 +134,7 @@ def _explained(error: OSError, path: Path) -> Exception:
     return ConfigError(f"{path}: {error.strerror}")
 
 
-def _settings(config: Path | None) -> tuple[Path, tuple[Net, ...]]:
+def settings(config: Path | None) -> tuple[Path, tuple[Net, ...]]:
     """Where bans are kept, and whom none concerns."""
     texts = _texts(config or DEFAULT_CONFIG)
     if not any(b"bans" in text for text in texts):
