@@ -224,7 +224,7 @@ def prepare(
 
 
 def _excerpt(source: Source, parsed: Parsed) -> Source:
-    return parsed.excerpt if isinstance(source, Text) else source
+    return replace(parsed.excerpt, whole=_hash(source)) if isinstance(source, Text) else source
 
 
 def _stub(source: Source) -> Source:
@@ -256,7 +256,7 @@ def _states(
             FileState(
                 status=before.get(origin),
                 size=len(data),
-                sha256=hashlib.sha256(data).hexdigest(),
+                sha256=_hash(source),
                 number=parsed.line_number,
                 physical=parsed.physical_lines,
                 is_open=parsed.broken is None and _can_grow(data),
@@ -265,6 +265,10 @@ def _states(
     for path in sources.host_files:
         name = os.fsdecode(path)
         yield name, FileState(status_of(name), 0, "", 0, 0, is_open=False)
+
+
+def _hash(source: Source) -> str:
+    return hashlib.sha256(source.data if isinstance(source, Text) else b"").hexdigest()
 
 
 def _can_grow(data: bytes) -> bool:

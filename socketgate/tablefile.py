@@ -313,9 +313,9 @@ def _encode_source(source: Source) -> list[object]:
     match source:
         case Text(data):
             return ["text", data.decode("latin-1")]
-        case Excerpt(parts, count):
+        case Excerpt(parts, count, whole):
             shown = [[one.data.decode("latin-1"), one.number, one.physical] for one in parts]
-            return ["excerpt", shown, count]
+            return ["excerpt", shown, count, whole]
         case Absent():
             return ["absent"]
         case Directory():
@@ -328,9 +328,9 @@ def _decode_source(values: object) -> Source:
     match values:
         case ["text", str(data)]:
             return Text(data.encode("latin-1"))
-        case ["excerpt", list(parts), int(count)]:
+        case ["excerpt", list(parts), int(count), str(whole)]:
             read = (Part(data.encode("latin-1"), number, line) for data, number, line in parts)
-            return Excerpt(tuple(read), count)
+            return Excerpt(tuple(read), count, whole)
         case ["absent"]:
             return Absent()
         case ["directory"]:

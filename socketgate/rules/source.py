@@ -43,10 +43,14 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A large file without the address rules that a `Compiled` has; so many are left out."""
+    """A large file without the address rules that a `Compiled` has; so many are left out.
+
+    `whole` is a hash of all of it: two excerpts may be alike whose files are not.
+    """
 
     parts: tuple[Part, ...]
     address_rule_count: int
+    whole: str = ""
 
 
 Source = Text | Absent | Directory | Unreadable | Excerpt

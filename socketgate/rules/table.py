@@ -169,8 +169,8 @@ def _source_parts(source: Source) -> Iterator[bytes]:
     match source:
         case Text(data):
             yield data
-        case Excerpt(parts, count):
-            yield repr((count, [(part.number, part.physical) for part in parts])).encode()
+        case Excerpt(parts, count, whole):
+            yield repr((count, whole, [(part.number, part.physical) for part in parts])).encode()
             yield from (part.data for part in parts)
         case Unreadable(reason):
             yield reason.encode("utf-8", "surrogateescape")

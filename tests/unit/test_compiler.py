@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from socketgate.compiler import Compiler
+from socketgate.largerules import WrongRules
+from socketgate.rules.request import Access
+from socketgate.rules.table import RuleTable
+from tests.support.largefiles import KEY, Files
+from tests.support.waiting import play
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    files = Files(tmp_path)
+    files.allow.write_text("sshd: 10.1.\n")
+    files.deny.write_text("ALL: 192.0.2.0/24\n")
+    return files
+
+
+def access(table: RuleTable, address: str) -> Access | None:
+    verdict = table.policy(*KEY).verdict(address)
+    return None if verdict is None else verdict.access
+
+
+def test_a_start_compiles_what_was_not_compiled_before(files: Files) -> None:
+    _, table = Compiler(files.order()).start()
+    assert access(table, "10.1.2.3") is Access.ALLOW
+    assert len(list(files.cache.glob("*.json"))) == 1
+
+
+def test_what_was_appended_needs_no_child(files: Files) -> None:
+    async def scene() -> None:
+        compiler = Compiler(files.order())
+        compiler.start()
+        files.append("ALL: 203.0.113.10\n")
+        made = await compiler.appended()
+        assert made is not None
+        assert access(made[1], "203.0.113.10") is Access.DENY
+        files.deny.write_text("ALL: 203.0.113.11\n")
+        assert await compiler.appended() is None
+
+    play(scene())
+
+
+def test_nothing_can_be_appended_to_what_was_never_compiled(files: Files) -> None:
+    assert play(Compiler(files.order()).appended()) is None
+
+
+def test_an_appended_aclexec_rule_has_all_compiled_anew(files: Files) -> None:
+    async def scene() -> None:
+        compiler = Compiler(files.order())
+        compiler.start()
+        with files.allow.open("a") as file:
+            file.write("ALL: 10. : aclexec true\n")
+        assert await compiler.appended() is None
+        _, table = await compiler.compile()
+        assert access(table, "192.0.2.8") is Access.DENY
+
+    play(scene())
+
+
+def test_the_loop_turns_while_a_child_compiles(files: Files) -> None:
+    async def scene() -> None:
+        compiler = Compiler(files.order())
+        compiling = asyncio.ensure_future(compiler.compile())
+        turns = 0
+        while not compiling.done():
+            await asyncio.sleep(0)
+            turns += 1
+        _, table = await compiling
+        assert turns > 1
+        assert access(table, "192.0.2.7") is Access.DENY
+
+    play(scene())
+
+
+def test_wrong_rules_are_said(files: Files) -> None:
+    files.append("ALL: 300.1.2.3\n")
+    compiler = Compiler(files.order())
+    with pytest.raises(WrongRules):
+        compiler.start()
+    with pytest.raises(WrongRules):
+        play(compiler.compile())

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: MIT
+"""Large rule files: what is compiled, mapped and appended decides as the whole text does."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from socketgate.config import OnError
+from socketgate.largerules import (
+    LARGE_BYTES,
+    CannotCompile,
+    WrongRules,
+    appended_to,
+    find_prepared,
+    read_answer,
+    table_of,
+)
+from socketgate.rulefiles import load_saved_sources
+from socketgate.rules.policy import NotCovered
+from socketgate.rules.table import RuleTable, build_table
+from socketgate.tablefile import newest_index
+from tests.support.largefiles import ADDRESSES, ALLOW, DENY, KEY, Files
+
+Change = Callable[[Files], object]
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+def verdicts(table: RuleTable) -> Iterator[object]:
+    policy = table.policy(*KEY)
+    for address in ADDRESSES:
+        verdict = policy.verdict(address)
+        yield verdict and (verdict.access, verdict.place, verdict.actions)
+
+
+def assert_same(table: RuleTable, files: Files) -> None:
+    whole = build_table(files.sources())
+    assert list(verdicts(table)) == list(verdicts(whole))
+    assert table.rule_count == whole.rule_count
+    assert set(table.by_number) <= set(whole.by_number)
+
+
+def test_what_a_child_compiled_decides_as_the_text(files: Files) -> None:
+    assert_same(table_of(files.compile()), files)
+
+
+def test_a_table_is_found_again_for_the_same_files(files: Files) -> None:
+    files.compile()
+    found = find_prepared(files.order())
+    assert found is not None
+    assert_same(table_of(*found), files)
+
+
+def test_what_was_appended_is_behind_what_is_compiled(files: Files) -> None:
+    prepared = files.compile()
+    files.append("sshd: 203.0.113.\nALL: 203.0.113.200 : allow\nALL: 10.3.3.3\n")
+    sources = appended_to(prepared)
+    assert sources is not None
+    assert_same(table_of(prepared, sources), files)
+
+
+def test_a_start_after_something_was_appended_compiles_nothing(files: Files) -> None:
+    files.compile()
+    files.append("ALL: 203.0.113.10\n")
+    found = find_prepared(files.order())
+    assert found is not None
+    assert_same(table_of(*found), files)
+
+
+@pytest.mark.parametrize("change", [
+    pytest.param(lambda files: files.deny.write_text(DENY.replace("192.0.2.7", "192.0.2.9")),
+                 id="written-again"),
+    pytest.param(lambda files: files.deny.write_text(DENY[:-20]), id="shorter"),
+    pytest.param(lambda files: files.allow.unlink(), id="gone"),
+    pytest.param(lambda files: files.append("ALL: /etc/hosts.list\n"), id="names-a-host-file"),
+    pytest.param(lambda files: files.append("ALL: 192.0.2.1\n" * 20_000), id="much-appended"),
+])  # fmt: skip
+def test_any_other_change_is_no_appending(files: Files, change: Change) -> None:
+    prepared = files.compile()
+    change(files)
+    assert appended_to(prepared) is None
+    assert find_prepared(files.order()) is None
+
+
+def test_an_unfinished_last_line_is_not_appended_to(files: Files) -> None:
+    files.deny.write_text("ALL: 192.0.2.7\\\n")
+    prepared = files.compile(OnError.LIBWRAP)
+    files.append(" 192.0.2.8\n")
+    assert appended_to(prepared) is None
+
+
+def test_two_lists_of_addresses_alone_are_not_taken_for_each_other(files: Files) -> None:
+    files.allow.write_text("")
+    files.deny.write_text("ALL: 192.0.2.7\n")
+    one = files.compile()
+    files.deny.write_text("ALL: 192.0.2.8\n")
+    other = files.compile()
+    assert one.sources != other.sources
+    assert table_of(one) != table_of(other)
+
+
+def test_an_aclexec_rule_keeps_the_files_apart(files: Files) -> None:
+    files.allow.write_text("ALL: 10. : aclexec true\n" + ALLOW)
+    assert_same(table_of(files.compile()), files)
+
+
+def test_an_appended_aclexec_rule_has_all_compiled_anew(files: Files) -> None:
+    prepared = files.compile()
+    with files.allow.open("a") as file:
+        file.write("ALL: 10. : aclexec true\n")
+    sources = appended_to(prepared)
+    assert sources is not None
+    with pytest.raises(NotCovered):
+        table_of(prepared, sources)
+
+
+def test_a_large_host_file_is_there_by_its_addresses(files: Files, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("198.51.100.77\n" + "192.0.2.99\n" * (LARGE_BYTES // 10))
+    files.deny.write_text(f"{DENY}ALL: {hosts}\n")
+    assert_same(table_of(files.compile()), files)
+
+
+def test_a_large_host_file_with_names_is_not_compiled_here(files: Files, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text(".example.org\n" + "192.0.2.99\n" * (LARGE_BYTES // 10))
+    files.deny.write_text(f"ALL: {hosts}\n")
+    with pytest.raises(CannotCompile, match="host file"):
+        files.compile()
+
+
+def test_rules_with_errors_are_not_compiled_and_said(files: Files) -> None:
+    files.append("ALL: 0.0.0.0/0\n")
+    with pytest.raises(WrongRules) as wrong:
+        files.compile()
+    assert wrong.value.faults[0].brief.startswith(f"{files.deny}:10:")
+    assert newest_index(files.cache, [KEY]) is None
+
+
+def test_like_libwrap_rules_with_errors_are_compiled(files: Files) -> None:
+    files.append("ALL: 0.0.0.0/0\nno colon\nALL: 203.0.113.10\n")
+    assert_same(table_of(files.compile(OnError.LIBWRAP)), files)
+
+
+def test_the_child_keeps_the_last_good_rules(files: Files) -> None:
+    files.compile()
+    assert load_saved_sources(files.last_good, files.order().config) == files.sources()
+
+
+def test_a_child_that_was_ended_is_no_answer() -> None:
+    with pytest.raises(CannotCompile, match="ended"):
+        read_answer(b"")

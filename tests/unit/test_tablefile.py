@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+import os
+from pathlib import Path
+
+import pytest
+
+from socketgate.largerules import Order, compile_in_child, find_prepared
+from socketgate.tablefile import NotUsable, map_table, newest_index
+from tests.support.largefiles import KEY, Files
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    return Files(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["json", "arrays"])
+@pytest.mark.parametrize("harm", ["cut", "changed", "writable", "foreign", "link"])
+def test_a_compiled_file_that_may_not_be_ours_is_not_believed(
+    files: Files, kind: str, harm: str
+) -> None:
+    files.compile()
+    path = next(files.cache.glob(f"*.{kind}"))
+    data = path.read_bytes()
+    match harm:
+        case "cut":
+            path.write_bytes(data[: len(data) // 2])
+        case "changed":
+            middle = len(data) // 2
+            path.write_bytes(data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :])
+        case "writable":
+            path.chmod(0o666)
+        case "foreign":
+            os.chown(path, 65534, 65534)
+        case _:
+            path.rename(path.with_name("elsewhere"))
+            path.symlink_to("elsewhere")
+    assert find_prepared(files.order()) is None
+
+
+def test_a_compiled_file_of_another_version_is_not_believed(files: Files) -> None:
+    files.compile()
+    index = newest_index(files.cache, [KEY])
+    assert index is not None
+    index.write_bytes(index.read_bytes().replace(b'"version": ', b'"version": 1', 1))
+    with pytest.raises(NotUsable, match="version"):
+        map_table(index)
+
+
+def test_gates_with_the_same_rules_share_the_arrays(files: Files) -> None:
+    files.compile()
+    order = files.order()
+    again = Order(order.config, ((b"vsftpd", 21), KEY), order.folder, None)
+    pid, answers = compile_in_child(again)
+    os.close(answers)
+    os.waitpid(pid, 0)
+    assert len(list(files.cache.glob("*.json"))) == 2
+    assert len(list(files.cache.glob("*.arrays"))) == 2
+
+
+def test_old_tables_are_removed(files: Files) -> None:
+    for number in range(4):
+        files.append(f"ALL: 203.0.113.{number}\n")
+        files.compile()
+    assert len(list(files.cache.glob("*.json"))) == 2
+    assert len(list(files.cache.glob("*.arrays"))) == 2
