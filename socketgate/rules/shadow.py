@@ -5,7 +5,6 @@ Looked at for each daemon word by itself, together with the rules for ALL daemon
 certain; it doesn't find all: names, users and EXCEPT among daemons are not seen through.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from socketgate.rules.addresslines import AddressLines
@@ -68,29 +67,35 @@ def hidden_rules(files: tuple[Parsed, Parsed], max_spans: int | None) -> dict[in
     hidden: dict[int, int] = {}
     reached: set[int] = set()
     for key, group in groups.items():
-        for number, by_number in _judge(group, everywhere if key != _ALL else _Group()):
-            if by_number == number:
-                reached.add(number)
-            else:
-                hidden.setdefault(number, by_number)
+        of_group, hidden_here = _judge(group, everywhere if key != _ALL else _Group())
+        reached |= of_group
+        for number, by_number in hidden_here:
+            hidden.setdefault(number, by_number)
     return {number: hidden[number] for number in sorted(hidden.keys() - reached)}
 
 
-def _judge(group: _Group, everywhere: _Group) -> Iterator[tuple[int, int]]:
-    """For each rule of a group: itself if it is reached, else the rule that is before it."""
+def _judge(group: _Group, everywhere: _Group) -> tuple[set[int], list[tuple[int, int]]]:
+    """The rules that are reached; the group's others, each with the rule that is before it."""
     quads = quad_table(group.quads + everywhere.quads)
     sixes = six_table(group.sixes + everywhere.sixes)
-    alive = {*quads.owners, *sixes.owners}
-    for number in {**group.first_quads, **group.first_sixes}:
-        if number in alive:
-            yield number, number
-        elif number in group.first_quads:
-            yield number, quads.find(group.first_quads[number])
-        else:
-            yield number, sixes.find(*split_six(group.first_sixes[number]))
+    reached = {*quads.owners, *sixes.owners}
+    hidden = [
+        (number, quads.find(first))
+        for number, first in group.first_quads.items()
+        if number not in reached
+    ]
+    hidden += [
+        (number, sixes.find(*split_six(first)))
+        for number, first in group.first_sixes.items()
+        if number not in reached and number not in group.first_quads
+    ]
     every_client = min(group.every_client, everywhere.every_client)
     for number in group.others:
-        yield number, min(number, every_client)
+        if number <= every_client:
+            reached.add(number)
+        else:
+            hidden.append((number, every_client))
+    return reached, hidden
 
 
 class _Groups:
@@ -114,8 +119,9 @@ class _Groups:
 
     def _add_lines(self, key: DaemonWord, lines: AddressLines) -> None:
         group = self.by_key.setdefault(key, _Group())
-        for quad, number in zip(lines.words, lines.word_numbers, strict=True):
-            group.add_quad(quad, quad, number)
+        words = zip(lines.words, lines.word_numbers, strict=True)
+        group.quads += [(quad << 32 | number) << 32 | quad for quad, number in words]
+        group.first_quads.update(zip(lines.word_numbers, lines.words, strict=True))
         for net in zip(lines.nets, lines.net_lasts, lines.net_numbers, strict=True):
             group.add_quad(*net)
         for span in lines.six_spans():
