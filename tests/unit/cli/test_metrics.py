@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: MIT
+import socket
+from pathlib import Path
+
+import pytest
+
+from socketgate.cli import main
+from socketgate.cli.gates import running_gates
+from socketgate.cli.metrics import read_gates
+
+
+def test_without_gates_nothing_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["metrics", f"--gates={tmp_path}"]) == 0
+    assert capsys.readouterr().out.startswith("# HELP socketgate_up ")
+
+
+def test_a_file_is_written(tmp_path: Path) -> None:
+    assert main(["metrics", f"--gates={tmp_path}", f"--output={tmp_path}/x.prom"]) == 0
+    assert (tmp_path / "x.prom").read_text().startswith("# HELP socketgate_up ")
+
+
+def test_a_folder_that_is_not_there_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "no" / "x.prom"
+    assert main(["metrics", f"--gates={tmp_path}", f"--output={path}"]) == 2
+    said = f"socketgate: --output {path}: No such file or directory\n"
+    assert capsys.readouterr().err == said
+
+
+def test_without_passed_sockets_there_is_nothing_to_serve(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["metrics", "--serve", f"--gates={tmp_path}"]) == 2
+    assert "passed no sockets" in capsys.readouterr().err
+
+
+def test_a_gate_that_was_killed_is_down(tmp_path: Path) -> None:
+    (tmp_path / "sshd").mkdir()
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(tmp_path / "sshd" / "control"))  # and nobody listens
+        assert read_gates(running_gates(tmp_path)) == {"sshd": None}
