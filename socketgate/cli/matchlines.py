@@ -6,7 +6,8 @@
 
 Other keys: name, user, saddr, sname, cport, sport, aclexec; allow and deny (texts instead of the
 files), files (texts for rules that say `{DIR}/name`; null is a folder), netgroups (lists of hosts
-instead of the machine's). Whatever other keys there are is the user's own affair.
+instead of the machine's). Whatever other keys there are is the user's own affair. Names and user
+count as known before the rules are asked, as in tcpdmatch(8).
 
 Bad lines of rules are taken as libwrap takes them. A line that is no request is denied, `errors`
 says why, and the exit status is 2 in the end.
@@ -102,16 +103,25 @@ def _request(values: Mapping[str, object]) -> Request:
     daemon, address = _text(values, "daemon"), _text(values, "addr")
     if daemon is None or address is None:
         raise NoRequest("daemon and addr must be there")
+    facts = _facts(values)
     return Request(
         daemon=daemon,
+        facts=facts,
+        seen=frozenset(facts),
         client=Endpoint(address or UNKNOWN, _port(values, "cport")),
         server=Endpoint(_text(values, "saddr") or UNKNOWN, _port(values, "sport")),
     )
 
 
+def _facts(values: Mapping[str, object]) -> dict[Fact, bytes]:
+    return {fact: text for key, fact in FACTS.items() if (text := _text(values, key))}
+
+
 def _given(values: Mapping[str, object]) -> Given:
-    facts = {fact: text for key, fact in FACTS.items() if (text := _text(values, key))}
-    return Given(facts, _statuses(values.get("aclexec")), _netgroups(values))
+    return Given(
+        statuses=_statuses(values.get("aclexec")),
+        netgroups=_netgroups(values),
+    )
 
 
 def _text(values: Mapping[str, object], key: str) -> bytes | None:

@@ -98,6 +98,8 @@ class Facts:
         self.open_files: list[bytes] = []
         #: How often each command has been asked about.
         self.commands_run: dict[bytes, int] = {}
+        if request.seen:
+            self._see(request.seen)
 
     def warn(self, text: str) -> None:
         """Note what libwrap would log as a warning."""
@@ -138,11 +140,14 @@ class Facts:
 
     def see_everything(self) -> None:
         """Take all that is in the request for known by now, asked for or not."""
-        if Fact.CLIENT_NAME in self.request.facts:
+        self._see(frozenset(Fact) & self.request.facts.keys())
+
+    def _see(self, known: frozenset[Fact]) -> None:
+        if Fact.CLIENT_NAME in known:
             self.client.name()
-        if Fact.SERVER_NAME in self.request.facts:
+        if Fact.SERVER_NAME in known:
             self.server.name()
-        if Fact.CLIENT_USER in self.request.facts:
+        if Fact.CLIENT_USER in known:
             self.user()
 
     def replace(self, old: Subject, new: bytes) -> None:

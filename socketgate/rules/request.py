@@ -82,6 +82,9 @@ class Request:
     server: Endpoint = Endpoint()
     pid: int = 0
     facts: Mapping[Lookup, Answer] = field(default_factory=dict)
+    #: Those of the facts that were known before the rules were asked: `%h` and `%c` show them,
+    #: whether a pattern has asked for them or not.
+    seen: frozenset[Fact] = frozenset()
 
     def with_fact(self, fact: Lookup, answer: Answer) -> "Request":
         """The same request, one fact richer."""
@@ -91,6 +94,7 @@ class Request:
             server=self.server,
             pid=self.pid,
             facts={**self.facts, fact: answer},
+            seen=self.seen,
         )
 
 

@@ -165,6 +165,7 @@ def _case(raw: RawCase) -> Case:
         extensions=False,
     )
     query = raw["query"]
+    known = _known(query)
     return Case(
         id=raw["id"],
         sources=sources,
@@ -176,6 +177,8 @@ def _case(raw: RawCase) -> Case:
             server=Endpoint(
                 _bytes(query.get("saddr") or query.get("lk_saddr") or "unknown"), query.get("sport")
             ),
+            facts=known,
+            seen=frozenset(known),
         ),
         world=_world(query),
         live=raw["live"],
@@ -185,13 +188,23 @@ def _case(raw: RawCase) -> Case:
     )
 
 
+def _known(query: RawQuery) -> dict[Fact, bytes]:
+    """What libwrap was told before it was asked; the keys with lk_ are for its lookups."""
+    given = {
+        Fact.CLIENT_NAME: query.get("name"),
+        Fact.CLIENT_USER: query.get("user"),
+        Fact.SERVER_NAME: query.get("sname"),
+    }
+    return {fact: _bytes(text) for fact, text in given.items() if text}
+
+
 def _world(query: RawQuery) -> World:
     statuses = query.get("aclexec", 0)
     groups = query.get("netgroups", {})
     return World(
-        name=_bytes(query.get("name") or query.get("lk_name") or "unknown"),
-        user=_bytes(query.get("user") or query.get("lk_user") or "unknown"),
-        server_name=_bytes(query.get("sname") or query.get("lk_sname") or "unknown"),
+        name=_bytes(query.get("lk_name") or "unknown"),
+        user=_bytes(query.get("lk_user") or "unknown"),
+        server_name=_bytes(query.get("lk_sname") or "unknown"),
         statuses=(statuses,) if isinstance(statuses, int) else tuple(statuses),
         netgroups=tuple(
             (_bytes(group), _bytes(host).lower())

@@ -116,3 +116,9 @@ def test_a_line_that_is_no_request_is_denied_and_the_others_are_answered(
     code, found = answers(line, {"daemon": "sshd", "addr": "192.0.2.7"})
     assert (code, [answer["verdict"] for answer in found]) == (2, ["deny", "allow"])
     assert error in str(found[0]["errors"])
+
+
+def test_a_name_that_is_given_counts_as_known_before_the_rules_are_asked() -> None:
+    long_name, too_often = "a" * 100, "%h" * 90
+    allow = f"ALL: 192.0.2.7: spawn {too_often}\n"
+    assert (verdict(allow=allow), verdict(allow=allow, name=long_name)) == ("allow", "deny")

@@ -4,8 +4,10 @@ import pytest
 from socketgate.rules.facts import FactNeeded, Facts
 from socketgate.rules.request import (
     AccountExists,
+    Answer,
     Endpoint,
     Fact,
+    Lookup,
     Request,
     RulePlace,
     TableName,
@@ -76,3 +78,10 @@ def test_all_that_is_in_the_request_can_be_taken_for_known() -> None:
     assert user is not None
     assert server is not None
     assert (user.raw, server.raw, client) == (b"bob", b"srv", None)
+
+
+def test_what_was_known_before_the_rules_were_asked_is_seen_from_the_start() -> None:
+    known: dict[Lookup, Answer] = {Fact.CLIENT_NAME: b"alpha", Fact.CLIENT_USER: b"bob"}
+    facts = Facts(Request(daemon=b"sshd", facts=known, seen=frozenset({Fact.CLIENT_USER})))
+    assert facts.seen_user() is not None
+    assert facts.client.seen_name() is None
