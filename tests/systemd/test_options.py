@@ -50,6 +50,24 @@ for program in ("/bin/sh", "/usr/bin/env", "/usr/bin/kill", "/lib64/ld-linux-x86
 """
 
 
+#: Prints what the gate's user could write of what a gate may execute.
+FIND_WRITABLE = """
+import os, pwd
+gate = pwd.getpwnam("socketgate")
+os.setgroups([])
+os.setresgid(gate.pw_gid, gate.pw_gid, gate.pw_gid)
+os.setresuid(gate.pw_uid, gate.pw_uid, gate.pw_uid)
+found = ["/usr/bin/socketgate", "/usr/bin/python3"]
+for top in ("/usr/lib", "/usr/local/lib"):
+    for folder, _, files in os.walk(top):
+        found += [folder, *(os.path.join(folder, file) for file in files)]
+for path in found:
+    if not os.path.islink(path) and os.access(path, os.W_OK):
+        print(path)
+print("searched")
+"""
+
+
 @pytest.fixture(scope="module")
 def options_box(box: Box) -> Box:
     """The module's box, with a program for each client on port 7, and by a launcher on port 8."""
@@ -259,3 +277,11 @@ def wait_for_command(box: Box) -> None:
     deadline = time.monotonic() + 60
     while box.run("pgrep", "-u", "socketgate-command", "-x", "sh", check=False).returncode:
         assert time.monotonic() < deadline, "no command has started"
+
+
+def test_nothing_that_a_gate_may_execute_can_it_write(options_box: Box) -> None:
+    """systemd mounts it without the read-only flag: that it is root's has to be enough."""
+    visit(options_box)
+    pid = options_box.unit("socketgate@each.service", "MainPID")["MainPID"]
+    inside = ("nsenter", "--target", pid, "--mount", "/usr/bin/python3", "-c", FIND_WRITABLE)
+    assert options_box.run(*inside).stdout == "searched\n"
