@@ -249,7 +249,7 @@ def test_rpmlint_has_nothing_to_say() -> None:
     config = PROJECT / "packaging/rpm/rpmlint.toml"
     said = commands.run(["rpmlint", "--config", str(config), *names], check=False)
     lines = [line for line in said.stdout.splitlines() if ": E: " in line or ": W: " in line]
-    unwritten = [] if (PROJECT / "packaging/man").is_dir() else ["no-manual-page-for-binary"]
+    unwritten = [] if (PROJECT / "packaging/man/socketgate.8").exists() else ["no-manual-page-for-binary"]
     assert [line for line in lines if not any(word in line for word in unwritten)] == []
 
 
