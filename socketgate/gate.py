@@ -217,7 +217,8 @@ class Gate:
                 self._settle(connection, verdict)
             else:
                 connection.verdict = verdict
-                connection.lane = self._lanes.of(verdict, connection.server)
+                if verdict.access is Access.ALLOW:
+                    connection.lane = self._lanes.of(verdict, connection.server)
                 self._finish(connection, verdict)
         except Exception:  # noqa: BLE001  # the last line of the synchronous way: deny, and go on
             self._fail(connection)
@@ -385,7 +386,7 @@ class Gate:
         """The one end of every connection: our copy is closed, then the audit line is written."""
         if connection.stored:
             self._stations.store.let_go(connection)
-        if connection.lane is None:
+        if connection.verdict is not None and connection.verdict.actions:
             close_apart(connection)
         else:
             connection.close()
