@@ -106,7 +106,7 @@ def _request(values: Mapping[str, object]) -> Request:
     facts = _facts(values)
     return Request(
         daemon=daemon,
-        facts=facts,
+        facts=dict(facts.items()),
         seen=frozenset(facts),
         client=Endpoint(address or UNKNOWN, _port(values, "cport")),
         server=Endpoint(_text(values, "saddr") or UNKNOWN, _port(values, "sport")),

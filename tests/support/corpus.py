@@ -177,7 +177,7 @@ def _case(raw: RawCase) -> Case:
             server=Endpoint(
                 _bytes(query.get("saddr") or query.get("lk_saddr") or "unknown"), query.get("sport")
             ),
-            facts=known,
+            facts=dict(known.items()),
             seen=frozenset(known),
         ),
         world=_world(query),
