@@ -8,6 +8,7 @@ SIGTERM  STOPPING=1, those under way get their time, the others wait in systemd'
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -46,6 +47,9 @@ from socketgate.watch import Watcher
 log = logging.getLogger(__name__)
 
 STARTED = {"message_id": MESSAGE_ID + "10b"}
+#: How long, in seconds, the start waits for the addresses of `dns:` patterns.
+FIRST_ANSWERS_SECONDS = 5.0
+
 STOPPED = {"message_id": MESSAGE_ID + "10c"}
 
 
@@ -121,6 +125,7 @@ class Daemon:
             self._gates = self._build_gates()
             stopped = self._handle_signals(loop)
             await self._open_control(stack)
+            await self._ask_forward_names()
             self._start()
             await stopped.wait()
             await self._stop()
@@ -150,6 +155,12 @@ class Daemon:
             compiler=None if cache is None else self._compiler(cache, state),
         )
         stack.push_async_callback(self._rules.close)
+
+    async def _ask_forward_names(self) -> None:
+        """The first clients should find `dns:` patterns answered, if that doesn't take too long."""
+        self._lookups.watch_forward(self._rules.table.forward_names)
+        if not await self._lookups.forward_settled(FIRST_ANSWERS_SECONDS):
+            log.warning("some names of dns: patterns have no addresses yet; they match nobody")
 
     def _compiler(self, cache: Path, state: Path | None) -> Compiler:
         keys = {policy_key(listener): None for listener in self._listeners}
@@ -238,6 +249,8 @@ class Daemon:
             gone = self._store.forget_the_rest()
             log.info("%d clients waited in the descriptor store, %d of no listener", kept, gone)
         self._feed_watchdog()
+        gc.collect()
+        gc.freeze()  # what stays is not looked through again and again
         places = ", ".join(f"{one.name} on {one.address}" for one in self._listeners)
         log.info("socketgate %s serves %s", __version__, places, extra=STARTED)
         self._notifier.ready(self._status())
@@ -259,6 +272,8 @@ class Daemon:
 
     def _on_rules_change(self) -> None:
         self._lookups.flush()
+        self._lookups.watch_forward(self._rules.table.forward_names)
+        gc.freeze()
         for gate in self._gates:
             gate.rules_changed()
 
