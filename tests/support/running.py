@@ -16,7 +16,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -56,7 +56,8 @@ def listening(address: str = "127.0.0.1", backlog: int = 4096) -> socket.socket:
 class RunningGate:
     """`socketgate run` in a folder of the test's, which gets the rule files and the configuration.
 
-    `settings` is added to the configuration after the `[rules]` table's two paths.
+    `settings` is added to the configuration after the `[rules]` table's two paths; `prefix` is a
+    command that becomes the daemon, with other limits for example.
     """
 
     def __init__(
@@ -68,12 +69,14 @@ class RunningGate:
         deny: str = "",
         settings: str = "",
         env: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.allow, self.deny = folder / "hosts.allow", folder / "hosts.deny"
         self.config = folder / "socketgate.toml"
         self._sockets = sockets
         self._env = dict(env or {})
+        self._prefix = prefix
         self._child: Child | None = None
         for path, text in ((self.allow, allow), (self.deny, deny)):
             path.write_text(text)
@@ -166,7 +169,15 @@ class RunningGate:
         return self._child
 
     def _start(self) -> None:
-        words = [sys.executable, "-m", "socketgate", "run", "--config", str(self.config)]
+        words = [
+            *self._prefix,
+            sys.executable,
+            "-m",
+            "socketgate",
+            "run",
+            "--config",
+            str(self.config),
+        ]
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  # until _close
         self.inbox = Inbox(self.folder)
         env = {
