@@ -82,7 +82,7 @@ class Gate:
         self._servers = ServerAddresses(listener)
         self._is_ip = is_ip(listener)
         self._numbers: Iterator[int] = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[asyncio.Task[None], Connection] = {}
         self._loop = asyncio.get_running_loop()
         self._accepted: list[Connection] = []
         self._is_open = self._is_reading = self._is_pausing = self._is_short = False
@@ -124,10 +124,12 @@ class Gate:
         except TimeoutError:
             left = self._keep_waiting()
             log.warning("%s: %d connections were still waiting", self.listener.name, left)
-        for task in list(self._tasks):
+        tasks = dict(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for connection in self._accepted:
+        await asyncio.gather(*tasks, return_exceptions=True)
+        never_begun = [one for one in tasks.values() if one.fd >= 0]
+        for connection in (*never_begun, *self._accepted):
             self._leave(connection)
         self._accepted = []
         for connection in self.handoff.close():
@@ -253,14 +255,13 @@ class Gate:
             self._end(connection, Outcome.OVER_LIMIT)
             return
         task = self._loop.create_task(self._guarded(connection, rest))
-        self._tasks.add(task)
+        self._tasks[task] = connection
         task.add_done_callback(lambda done: self._task_done(done, source))
 
     async def _guarded(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
         """The rest of the way; whatever goes wrong on it denies."""
         try:
             await rest
-            self.handoff.flush()
         except (CannotAct, TimeoutError) as error:
             reason = str(error) or "deciding took too long"
             self._deny(connection, reason)
@@ -269,6 +270,7 @@ class Gate:
             raise
         except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
             self._fail(connection)
+        self.handoff.flush()
 
     async def _decide_later(
         self, connection: Connection, table: RuleTable, judgement: Judgement
@@ -314,7 +316,7 @@ class Gate:
         self._finish(connection, verdict)
 
     def _task_done(self, task: asyncio.Task[None], source: str) -> None:
-        self._tasks.discard(task)
+        del self._tasks[task]
         self._stations.deciding.give_back(source)
         self._one_less()
 

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: MIT
+"""The gate is killed and restarted under a real systemd, with clients at every point of the way."""
+
+import json
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from socketgate.gate import MAX_BURST
+from tests.support.box import Box
+from tests.support.load import Visit
+from tests.support.netns import ClientHost
+
+LOAD = Path(__file__).resolve().parents[1] / "support" / "load.py"
+SERVED = "/run/served"
+WAIT_SECONDS = 20.0
+KILLS = 20
+
+#: Says hello to the client by its name, and writes down whom it served before it answers.
+ANSWER = f'read -r name; echo "$name" >>{SERVED}; echo "hello $name"'
+
+#: Takes clients on a channel and answers them all the same way.
+CHANNEL_BACKEND = f"""\
+import os, socket, threading
+from socketgate.backend import Listener
+
+def serve(client):
+    with client, client.makefile("rb") as file:
+        name = file.readline()
+        log = os.open({SERVED!r}, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+        os.write(log, name)
+        os.close(log)
+        client.sendall(b"hello " + name)
+
+with Listener() as listener:
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],)).start()
+"""
+
+#: Takes questions and answers none.
+SILENT_DNS = """\
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    sock.bind(("0.0.0.0", 53))
+    print("ready", flush=True)
+    while True:
+        sock.recv(4096)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _served(box: Box) -> Iterator[None]:
+    box.write(SERVED, "")
+    yield
+    box.run("rm", "-f", SERVED, "/etc/hosts.deny")
+
+
+def gate_on(box: Box, name: str, port: int, *options: str, backend_runs: bool) -> None:
+    box.run("socketgate", "unit", name, "--listen", str(port), "--install", *options,
+            "--", "/bin/sh", "-c", ANSWER)  # fmt: skip
+    if not backend_runs:
+        folder = f"/etc/systemd/system/{name}-gated.socket.d"
+        box.write(f"{folder}/away.conf", f"[Unit]\nConditionPathExists=/run/{name}-may-run\n")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "start", f"socketgate@{name}.socket")
+
+
+def start_backend(box: Box, name: str) -> None:
+    box.write(f"/run/{name}-may-run", "")
+    box.run("systemctl", "start", f"{name}-gated.socket")
+
+
+def start_load(client: ClientHost, port: int, count: int, at_once: int) -> subprocess.Popen[bytes]:
+    words = (str(LOAD), client.box_address4, str(port), str(count), str(at_once))
+    return client.start("/usr/bin/python3", *words)
+
+
+def visits_of(load: subprocess.Popen[bytes]) -> list[Visit]:
+    output, errors = load.communicate(timeout=200)
+    assert load.returncode == 0, errors.decode()
+    visits: list[Visit] = json.loads(output)
+    return visits
+
+
+def wait_until(what: str, is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, f"never came: {what}"
+
+
+def stored_count(box: Box, name: str) -> int:
+    return int(box.unit(f"socketgate@{name}.service", "NFileDescriptorStore").popitem()[1])
+
+
+def wait_stored(box: Box, name: str, count: int) -> None:
+    wait_until(f"{count} stored clients", lambda: stored_count(box, name) == count)
+
+
+def served_names(box: Box) -> list[str]:
+    return box.run("cat", SERVED).stdout.split()
+
+
+def main_pid(box: Box, name: str) -> int:
+    return int(box.unit(f"socketgate@{name}.service", "MainPID").popitem()[1])
+
+
+def kill_gate(box: Box, name: str) -> None:
+    """End the gate in the hard way, and wait for the next one."""
+    before = main_pid(box, name)
+    box.run("systemctl", "kill", "-s", "KILL", f"socketgate@{name}.service")
+    wait_until("the next gate", lambda: main_pid(box, name) not in (0, before))
+
+
+def restart_gate(box: Box, name: str) -> None:
+    box.run("systemctl", "restart", f"socketgate@{name}.service")
+
+
+WAYS = pytest.mark.parametrize("end_gate", [kill_gate, restart_gate], ids=["SIGKILL", "SIGTERM"])
+
+
+def assert_all_served_once(box: Box, visits: list[Visit]) -> None:
+    assert [visit["answer"] for visit in visits] == [f"hello {one['name']}\n" for one in visits]
+    assert sorted(served_names(box)) == sorted(visit["name"] for visit in visits)
+
+
+@WAYS
+def test_who_waits_for_a_backend_is_served_after_the_gates_end(
+    box: Box, client_host: ClientHost, end_gate: Callable[[Box, str], None]
+) -> None:
+    """Each client reads to the end: a copy left in PID 1 would keep it waiting."""
+    name = f"away-{end_gate.__name__}"
+    port = 1100 + len(name)
+    gate_on(box, name, port, backend_runs=False)
+    with start_load(client_host, port, 40, 40) as load:
+        wait_stored(box, name, 40)
+        end_gate(box, name)
+        wait_stored(box, name, 40)
+        start_backend(box, name)
+        visits = visits_of(load)
+    assert_all_served_once(box, visits)
+    wait_stored(box, name, 0)
+
+
+@WAYS
+def test_who_waits_for_a_lookup_is_decided_after_the_gates_end(
+    box: Box, client_host: ClientHost, end_gate: Callable[[Box, str], None]
+) -> None:
+    name = f"names-{end_gate.__name__}"
+    port = 1200 + len(name)
+    resolver = f"nameserver {client_host.address4}\noptions timeout:4 attempts:1\n"
+    box.write("/etc/resolv.conf", resolver)
+    box.write("/etc/hosts.deny", "ALL: .bad.example.org\n")
+    gate_on(box, name, port, backend_runs=True)
+    with client_host.start("/usr/bin/python3", "-c", SILENT_DNS) as dns:
+        assert dns.stdout is not None
+        assert dns.stdout.readline() == b"ready\n"
+        with start_load(client_host, port, 5, 5) as load:
+            wait_stored(box, name, 5)
+            end_gate(box, name)
+            visits = visits_of(load)
+        dns.kill()
+        dns.communicate()
+    assert_all_served_once(box, visits)
+    wait_stored(box, name, 0)
+
+
+def test_who_is_gone_takes_no_place_in_the_store(box: Box, client_host: ClientHost) -> None:
+    gate_on(box, "gone", 1301, backend_runs=False)
+    with start_load(client_host, 1301, 10, 10) as load:
+        wait_stored(box, "gone", 10)
+        load.kill()
+        load.communicate()
+    kill_gate(box, "gone")
+    start_backend(box, "gone")
+    wait_stored(box, "gone", 0)
+
+
+def test_twenty_kills_under_load_cost_no_more_than_a_burst_each(
+    box: Box, client_host: ClientHost
+) -> None:
+    box.write("/usr/local/bin/answer", CHANNEL_BACKEND)
+    gate_on(box, "killed", 1302, "--resident", backend_runs=False)
+    box.write(
+        "/etc/systemd/system/killed-gated.service.d/answer.conf",
+        "[Service]\nType=simple\nExecStart=\nExecStart=/usr/bin/python3 /usr/local/bin/answer\n",
+    )
+    box.run("systemctl", "daemon-reload")
+    start_backend(box, "killed")
+    with start_load(client_host, 1302, 4000, 64) as load:
+        for number in range(KILLS):
+            least = 150 * (number + 1)
+            wait_until(f"{least} served", lambda least=least: len(served_names(box)) >= least)  # type: ignore[misc]  # a default isn't inferred
+            kill_gate(box, "killed")
+        visits = visits_of(load)
+    unserved = [visit for visit in visits if visit["answer"] != f"hello {visit['name']}\n"]
+    assert len(unserved) <= KILLS * MAX_BURST
+    assert {name for name, times in Counter(served_names(box)).items() if times > 1} == set()
+
+
+def test_the_port_never_closes_however_often_the_gate_is_killed(
+    box: Box, client_host: ClientHost
+) -> None:
+    gate_on(box, "port", 1303, backend_runs=True)
+    with start_load(client_host, 1303, 1, 1) as load:
+        visits_of(load)
+    for _ in range(10):
+        kill_gate(box, "port")
+    assert box.unit("socketgate@port.socket", "ActiveState") == {"ActiveState": "active"}
+    with start_load(client_host, 1303, 1, 1) as load:
+        assert visits_of(load)[0]["answer"] == "hello client-0\n"
