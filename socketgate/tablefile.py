@@ -27,13 +27,13 @@ from socketgate.rules.source import Absent, Directory, Excerpt, Part, Source, So
 from socketgate.rules.table import PolicyKey
 
 #: Rises with every change of what is written here or of what it means.
-VERSION = 1
+VERSION = 2
 
 #: How many tables of one daemon are kept: the one in use, and one to go back to.
 MAX_KEPT = 2
 
 #: The arrays of a segment, in this order: QuadTable's and SixTable's.
-TYPECODES = "IIIIQQQQI"
+TYPECODES = "IIIIQQQQII"
 
 ALIGNMENT = 8
 
@@ -149,7 +149,7 @@ def _arrays_of(segment: Segment) -> "Iterator[array[int]]":
     quads, sixes = segment.quads, segment.sixes
     parts = (
         quads.firsts, quads.lasts, quads.owners, quads.index,
-        sixes.highs, sixes.lows, sixes.last_highs, sixes.last_lows, sixes.owners,
+        sixes.highs, sixes.lows, sixes.last_highs, sixes.last_lows, sixes.owners, sixes.index,
     )  # fmt: skip
     for typecode, part in zip(TYPECODES, parts, strict=True):
         yield part if isinstance(part, array) else array(typecode, part)

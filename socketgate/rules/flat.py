@@ -16,8 +16,11 @@ from socketgate.rules.rule import NO_RULE
 
 Numbers = Sequence[int]
 
-#: An IPv4 table that has at least so many spans gets an index by the first 16 bits.
+#: A table that has at least so many spans gets an index of 65,536 parts.
 _INDEX_FROM = 2048
+_INDEX_BITS = 16
+#: The parts of an IPv6 index divide what lies between the lowest and the highest of so many.
+_OUTLIERS = 64
 _LOW_HALF = (1 << 64) - 1
 
 
@@ -111,7 +114,10 @@ class QuadTable:
 class SixTable:
     """IPv6, in halves; the first span begins at 0."""
 
-    __slots__ = ("highs", "last_highs", "last_lows", "lows", "owners")
+    __slots__ = (
+        "_base", "_last_part", "_shift", "highs", "index", "last_highs", "last_lows", "lows",
+        "owners",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -120,24 +126,50 @@ class SixTable:
         last_highs: Numbers,
         last_lows: Numbers,
         owners: Numbers,
+        index: Numbers,
     ) -> None:
         self.highs = highs
         self.lows = lows
         self.last_highs = last_highs
         self.last_lows = last_lows
         self.owners = owners
+        #: Where the spans of each part of the addresses begin, and the end.
+        self.index = index
+        self._last_part = len(index) - 2
+        self._base, self._shift = _scale(highs, self._last_part.bit_length())
 
     def find(self, high: int, low: int) -> int:
         """The rule that has the address, or NO_RULE."""
-        end = bisect_right(self.highs, high)
+        highs = self.highs
+        part = high - self._base >> self._shift
+        if part < 0:
+            part = 0
+        elif part > self._last_part:
+            part = self._last_part
+        end = bisect_right(highs, high, self.index[part], self.index[part + 1])
         at = end - 1
-        if self.highs[at] == high:
-            start = bisect_left(self.highs, high, 0, end)
+        if highs[at] != high:
+            pass
+        elif at and highs[at - 1] == high:
+            start = bisect_left(highs, high, self.index[part], end)
             at = bisect_right(self.lows, low, start, end) - 1
+        elif low < self.lows[at]:
+            at -= 1
         last_high = self.last_highs[at]
         if high < last_high or (high == last_high and low <= self.last_lows[at]):
             return self.owners[at]
         return NO_RULE
+
+
+def _scale(highs: Numbers, bits: int) -> tuple[int, int]:
+    """Where the parts of an index begin, and how many bits each of them has.
+
+    Most addresses share their first bits, so the parts divide only what most of them lie between;
+    what is below and above belongs to the first part and to the last.
+    """
+    outliers = len(highs) // _OUTLIERS
+    base, top = highs[outliers], highs[len(highs) - 1 - outliers]
+    return base, max((top - base).bit_length() - bits, 0)
 
 
 def quad_table(keys: list[int]) -> QuadTable:
@@ -145,7 +177,7 @@ def quad_table(keys: list[int]) -> QuadTable:
     flat = flatten(keys, 32)
     flat.begin_at_zero()
     firsts = array("I", flat.firsts)
-    bits = 16 if len(firsts) >= _INDEX_FROM else 0
+    bits = _INDEX_BITS if len(firsts) >= _INDEX_FROM else 0
     starts = (bisect_left(firsts, part << (32 - bits)) for part in range(1 << bits))
     index = array("I", [*starts, len(firsts)])
     return QuadTable(firsts, array("I", flat.lasts), array("I", flat.owners), index)
@@ -155,7 +187,12 @@ def six_table(keys: list[int]) -> SixTable:
     """The table of these spans (`span_key` with 128 bits)."""
     flat = flatten(keys, 128)
     flat.begin_at_zero()
-    return SixTable(*_halves(flat.firsts), *_halves(flat.lasts), array("I", flat.owners))
+    highs, lows = _halves(flat.firsts)
+    bits = _INDEX_BITS if len(highs) >= _INDEX_FROM else 0
+    base, shift = _scale(highs, bits)
+    starts = (bisect_left(highs, base + (part << shift)) for part in range(1, 1 << bits))
+    index = array("I", [0, *starts, len(highs)])
+    return SixTable(highs, lows, *_halves(flat.lasts), array("I", flat.owners), index)
 
 
 def split_six(value: int) -> tuple[int, int]:

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,34 @@ def test_a_table_with_an_index_finds_the_same(step: int) -> None:
     values = [7 * step, 3999 * step, 3999 * step + 1, 0, 7 * step + 1, (1 << 32) - 1]
     assert [table.find(value) for value in values] == [first_rule(spans, value) for value in values]
     assert len(table.index) == (1 << 16) + 1
+
+
+@pytest.mark.parametrize("step", [1, 1 << 64, 3 << 60, 1 << 100, 5 << 112])
+def test_an_ipv6_table_with_an_index_finds_the_same(step: int) -> None:
+    ends = [(0, 1, 1), (7, 9, 2), (0xFE80 << 112, (0xFEC0 << 112) - 1, 3)]
+    low = 0x2001 << 112
+    spans = [
+        *ends,
+        *((low + number * step, low + number * step, number) for number in range(4, 4100)),
+    ]
+    spans = [span for span in spans if span[1] < 1 << 128]
+    table = six_table([span_key(*span, 128) for span in spans])
+    near = [value for first, last, _ in spans[::97] for value in (first - 1, first, last, last + 1)]
+    values = [0, 5, 8, 10, *near, (1 << 128) - 1]
+    values = [value for value in values if 0 <= value < 1 << 128]
+    found = [table.find(*split_six(value)) for value in values]
+    assert found == [first_rule(spans, value) for value in values]
+
+
+def test_an_ipv6_index_divides_what_most_addresses_lie_between() -> None:
+    low = 0x2001 << 112
+    spans = [
+        (1, 1, 1),
+        *((low + (number << 80), low + (number << 80), number) for number in range(2, 4000)),
+    ]
+    index = six_table([span_key(*span, 128) for span in spans]).index
+    assert len(index) == (1 << 16) + 1
+    assert max(end - start for start, end in pairwise(index)) < len(spans) // 32
 
 
 @given(rules(200))
