@@ -32,8 +32,9 @@ FILES = "find / -xdev -not -path '/packages*' -not -path '/newer*' -not -path '/
 
 #: Where other programs write while a test lasts, and package managers into their own memory.
 OTHERS_FILES = (
-    *("/run/systemd", "/run/log", "/tmp/", "/var/tmp/", "/var/log/", "/var/lib/systemd/", "/var/cache/ldconfig/"),  # noqa: S108  # in a box
-    *("/var/lib/rpm", "/var/lib/pacman", "/var/lib/dpkg"),
+    *("/run/systemd", "/run/log", "/tmp/", "/var/tmp/", "/var/log/"),  # noqa: S108  # in a box
+    *("/var/lib/systemd/", "/var/lib/rpm", "/var/lib/pacman", "/var/lib/dpkg"),
+    "/var/cache/ldconfig/",
 )
 
 #: What the admin, and for it `socketgate unit`, wrote about a daemon called echo.
@@ -208,7 +209,8 @@ def test_removing_leaves_what_the_admin_wrote_and_nothing_else(manager: PackageM
     manager.remove()
     left = files_of(box) - before
     assert {path for path in left if not path.startswith(WRITTEN)} == set()
-    assert {"/etc/socketgate/socketgate.d/echo.toml", "/etc/systemd/system/echo-gated@.service"} <= left
+    assert "/etc/socketgate/socketgate.d/echo.toml" in left
+    assert "/etc/systemd/system/echo-gated@.service" in left
 
 
 def test_a_gate_without_any_of_the_libraries_serves(home_suite: str) -> None:
@@ -249,8 +251,9 @@ def test_rpmlint_has_nothing_to_say() -> None:
     config = PROJECT / "packaging/rpm/rpmlint.toml"
     said = commands.run(["rpmlint", "--config", str(config), *names], check=False)
     lines = [line for line in said.stdout.splitlines() if ": E: " in line or ": W: " in line]
-    unwritten = [] if (PROJECT / "packaging/man/socketgate.8").exists() else ["no-manual-page-for-binary"]
-    assert [line for line in lines if not any(word in line for word in unwritten)] == []
+    if not (PROJECT / "packaging/man/socketgate.8").exists():
+        lines = [line for line in lines if "no-manual-page-for-binary" not in line]
+    assert lines == []
 
 
 def test_lintian_finds_no_errors(tmp_path: Path) -> None:
