@@ -6,6 +6,7 @@ socketgate-bans 1 ID BASE EARLIER-ID EARLIER-SIZE
 -  NET  DAEMON                                     its end
 """
 
+from sys import intern
 from typing import NamedTuple
 
 from socketgate.bans import NEVER, Ban, Event, Unban, parse_net
@@ -61,7 +62,10 @@ def encode_event(event: Event) -> bytes:
 
 
 def parse_event(line: str) -> Event:
-    """Raises ValueError for anything that `encode_event` would not write."""
+    """Raises ValueError for anything that `encode_event` would not write.
+
+    Of very many bans most have the same words: each is kept once.
+    """
     words = line.split("\t")
     if len(words) == 3 and words[0] == "-":
         return Unban(parse_net(words[1]), words[2])
@@ -70,11 +74,11 @@ def parse_event(line: str) -> Event:
     _, net, daemon, made, until, origin, reason = words
     return Ban(
         net=parse_net(net),
-        daemon=daemon,
+        daemon=intern(daemon),
         made=int(made),
         until=NEVER if until == "never" else int(until),
-        origin="" if origin == "-" else origin,
-        reason=reason,
+        origin="" if origin == "-" else intern(origin),
+        reason=intern(reason),
     )
 
 

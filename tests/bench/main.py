@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.bench import (
     parts,
     report,
+    rows_bans,
     rows_box,
     rows_chain,
     rows_change,
@@ -42,6 +43,7 @@ ROWS = {
     "libwrap": Row("one decision, beside the real libwrap", rows_decide.beside_libwrap),
     "reload": Row("all rules replaced", rows_change.full_reload),
     "change": Row("one line added, one line removed", rows_change.one_line),
+    "bans": Row("bans, where there are very many", rows_bans.banning),
     "memory": Row("memory", rows_change.memory),
     "start": Row("start, to READY=1", rows_change.start),
     "chain": Row("the whole chain, beside what people use today", rows_chain.chains),
