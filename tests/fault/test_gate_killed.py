@@ -80,7 +80,7 @@ def start_load(client: ClientHost, port: int, count: int, at_once: int) -> subpr
 
 
 def visits_of(load: subprocess.Popen[bytes]) -> list[Visit]:
-    output, errors = load.communicate(timeout=200)
+    output, errors = load.communicate(timeout=60)
     assert load.returncode == 0, errors.decode()
     visits: list[Visit] = json.loads(output)
     return visits
