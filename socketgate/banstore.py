@@ -50,7 +50,7 @@ class Store:
         with self._locked():
             fd = self._open_for_appending(now)
             try:
-                _write_all(fd, b"".join(map(encode_event, events)))
+                _append_all(fd, b"".join(map(encode_event, events)))
                 size = os.fstat(fd).st_size
                 base = parse_header(os.pread(fd, MAX_HEADER_BYTES, 0)).base
             finally:
@@ -259,6 +259,16 @@ def _pread_all(fd: int, offset: int) -> bytes:
         parts.append(part)
         offset += len(part)
     return b"".join(parts)
+
+
+def _append_all(fd: int, data: bytes) -> None:
+    """All of it or, where there is no room, nothing."""
+    size = os.fstat(fd).st_size
+    try:
+        _write_all(fd, data)
+    except OSError:
+        os.ftruncate(fd, size)
+        raise
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What the control socket can do with a running gate: look, explain, reload."""
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from socketgate.answers import GATES, INTERFACE, ExplainAnswer, ReloadAnswer
@@ -36,6 +37,10 @@ def runtime_folder(environ: Mapping[str, str], first_name: str) -> Path | None:
     return folder
 
 
+#: Explanations under way at once; who asks for more waits.
+MAX_EXPLAINED = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operations:
     """The methods of io.socketgate.Gate."""
@@ -45,6 +50,8 @@ class Operations:
     deciding: Shares
     limits: Limits
     reload_now: Callable[[], None]
+    #: Names that are looked up for `explain` are not to take the gate's clients' place.
+    explaining: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_EXPLAINED))
 
     def methods(self) -> dict[str, Method]:
         """Each with the right it takes."""
@@ -76,7 +83,8 @@ class Operations:
             bans=self.report.bans,
             limits=self._limits_of(gate),
         )
-        return await explain(question, grounds)
+        async with self.explaining:
+            return await explain(question, grounds)
 
     async def reload(self, _parameters: Mapping[str, object]) -> ReloadAnswer:
         """Read the files; the answer comes when they are in force or known to be wrong."""

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
+import contextlib
 import multiprocessing
 import os
+import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -143,6 +145,25 @@ def test_a_fifo_in_its_place_blocks_nobody(store: Store) -> None:
     os.mkfifo(store.path)
     with pytest.raises(OSError, match="not a regular file"):
         store.append([ban("192.0.2.7")], NOW)
+
+
+@contextlib.contextmanager
+def no_file_longer_than(size: int) -> Iterator[None]:
+    """A full disk, as far as this process can tell (setrlimit(2), RLIMIT_FSIZE)."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_ban_for_which_there_is_no_room_leaves_the_store_as_it_was(store: Store) -> None:
+    store.append([ban("192.0.2.7")], NOW)
+    before = store.path.read_bytes()
+    with no_file_longer_than(len(before) + 10), pytest.raises(OSError, match="too large"):
+        store.append([ban("192.0.2.8")], NOW)
+    assert store.path.read_bytes() == before
 
 
 def append_some(path: Path, number: int) -> None:
