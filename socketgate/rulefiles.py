@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from socketgate.config import RulesConfig
+from socketgate.config import OnError, RulesConfig
 from socketgate.rules.source import Absent, Directory, Source, Sources, Text, Unreadable
 from socketgate.rules.syntax import host_files_named
 
@@ -60,14 +60,22 @@ def interfaces() -> frozenset[bytes]:
 def read_sources(config: RulesConfig, *, extensions: bool = True) -> Sources:
     """Everything the rules come from, as it is now."""
     rules = Sources(
-        allow=read_source(str(config.allow)),
-        deny=read_source(str(config.deny)),
+        allow=_read_rules(config.allow, config.on_error),
+        deny=_read_rules(config.deny, config.on_error),
         allow_origin=str(config.allow),
         deny_origin=str(config.deny),
         interfaces=interfaces(),
         extensions=extensions,
     )
     return with_host_files(rules)
+
+
+def _read_rules(path: Path, on_error: OnError) -> Source:
+    """libwrap finds no rules in a folder; one in the place of a rule file is nobody's intent."""
+    source = read_source(str(path))
+    if isinstance(source, Directory) and on_error is OnError.KEEP:
+        return Unreadable(os.strerror(errno.EISDIR))
+    return source
 
 
 def with_host_files(sources: Sources, read: Callable[[bytes], Source] = read_source) -> Sources:

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 import os
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from socketgate.config import RulesConfig
+from socketgate.config import OnError, RulesConfig
 from socketgate.rulefiles import (
     MAX_FILE_BYTES,
     load_saved_sources,
@@ -93,6 +94,18 @@ def test_a_file_that_may_not_be_read_is_unreadable(tmp_path: Path) -> None:
 def test_no_files_are_two_absent_ones(config: RulesConfig) -> None:
     sources = read_sources(config)
     assert (sources.allow, sources.deny, sources.host_files) == (Absent(), Absent(), {})
+
+
+@pytest.mark.parametrize(
+    ("on_error", "source"),
+    [(OnError.KEEP, Unreadable("Is a directory")), (OnError.LIBWRAP, Directory())],
+    ids=["a-mistake", "no-rules-as-in-libwrap"],
+)
+def test_a_folder_in_the_place_of_a_rule_file_is(
+    config: RulesConfig, on_error: OnError, source: Source
+) -> None:
+    config.deny.mkdir()
+    assert read_sources(replace(config, on_error=on_error)).deny == source
 
 
 def test_the_files_are_known_by_their_paths(config: RulesConfig) -> None:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Whatever happens to the rule files, the old rules stay or the new ones are right."""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.running import RunningGate, listening
+
+WAIT_SECONDS = 20.0
+DENY_ALL = "ALL: ALL\n"
+
+#: More than the kernel queues for one who doesn't read (inotify(7): max_queued_events).
+OVERFLOW = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) + 1000
+
+
+@pytest.fixture
+def port() -> Iterator[socket.socket]:
+    with listening() as sock:
+        yield sock
+
+
+def gate_in(folder: Path, port: socket.socket, deny: str, *prefix: str) -> RunningGate:
+    settings = f'[daemon.test]\nbackend = "{folder}/backend.sock"\n'
+    return RunningGate(folder, [("test", port)], deny=deny, settings=settings, prefix=prefix)
+
+
+def is_refused(port: socket.socket) -> bool:
+    """Whether the next client sees the end; an admitted one waits for a backend without one."""
+    with socket.create_connection(port.getsockname(), WAIT_SECONDS) as client:
+        try:
+            return client.recv(1) == b""
+        except ConnectionResetError:
+            return True
+
+
+def half_a_rule(path: Path) -> None:
+    path.write_text("ALL: 192.0.2.")
+
+
+def a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def a_loop_of_links(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path)
+
+
+def a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def binary_noise(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 64)
+
+
+def two_gigabytes(path: Path) -> None:
+    """Of nothing: a sparse file."""
+    os.truncate(path, 2 << 30)
+
+
+DAMAGE = pytest.mark.parametrize(
+    "damage",
+    [half_a_rule, a_folder, a_loop_of_links, a_fifo, binary_noise, two_gigabytes],
+    ids=lambda function: function.__name__,
+)
+
+
+@DAMAGE
+def test_a_damaged_file_leaves_the_rules_in_force(
+    tmp_path: Path, port: socket.socket, damage: Callable[[Path], None]
+) -> None:
+    with gate_in(tmp_path, port, DENY_ALL) as gate:
+        damage(gate.deny)
+        gate.wait_status("the files have errors")
+        assert is_refused(port)
+
+
+@DAMAGE
+def test_a_mended_file_is_in_force_without_anybody_asking(
+    tmp_path: Path, port: socket.socket, damage: Callable[[Path], None]
+) -> None:
+    with gate_in(tmp_path, port, DENY_ALL) as gate:
+        damage(gate.deny)
+        gate.wait_status("the files have errors")
+        mended = tmp_path / "mended"
+        mended.write_text("ALL: 127.0.0.0/8\n")
+        if gate.deny.is_dir():
+            gate.deny.rmdir()
+        mended.rename(gate.deny)
+        gate.wait_status("generation 2")
+        assert is_refused(port)
+
+
+def test_a_file_replaced_a_thousand_times_a_second_never_lets_anybody_in(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    texts = ("ALL: ALL\n", "ALL: 127.0.0.0/255.0.0.0\n", "ALL: 127.\n")
+    stop = threading.Event()
+
+    def replace_for_ever() -> None:
+        number = 0
+        while not stop.wait(0.001):
+            new = tmp_path / "new"
+            new.write_text(texts[number % len(texts)])
+            new.rename(tmp_path / "hosts.deny")
+            number += 1
+
+    with gate_in(tmp_path, port, DENY_ALL):
+        writer = threading.Thread(target=replace_for_ever)
+        writer.start()
+        try:
+            assert [is_refused(port) for _ in range(100)] == [True] * 100
+        finally:
+            stop.set()
+            writer.join()
+
+
+def test_a_change_lost_in_an_overflow_is_seen(tmp_path: Path, port: socket.socket) -> None:
+    """The gate stands still while more happens in its folder than the kernel queues."""
+    with gate_in(tmp_path, port, "") as gate:
+        gate.signal(signal.SIGSTOP)
+        try:
+            with contextlib.ExitStack() as stack:
+                files = [stack.enter_context((tmp_path / name).open("wb")) for name in "ab"]
+                for number in range(OVERFLOW):
+                    os.pwrite(files[number % 2].fileno(), b"x", 0)
+            gate.deny.write_text(DENY_ALL)
+        finally:
+            gate.signal(signal.SIGCONT)
+        assert is_refused(port)
+
+
+def test_without_a_watch_left_the_gate_starts_says_so_and_reloads_by_hand(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    no_watches = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"'
+    with gate_in(tmp_path, port, "", "unshare", "-Ur", "sh", "-c", no_watches, "sh") as gate:
+        texts = [entry.get("MESSAGE", "") for entry in gate.inbox.entries]
+        assert any("changes there need 'systemctl reload'" in text for text in texts), texts
+        gate.deny.write_text(DENY_ALL)
+        gate.signal(signal.SIGHUP)
+        gate.wait_status("generation 2")
+        assert is_refused(port)
+
+
+def test_with_no_room_on_disk_for_the_copy_the_new_rules_hold(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    """The last good rules can't be kept (EFBIG for ENOSPC); those in force don't depend on it."""
+    with gate_in(tmp_path, port, "", "prlimit", "--fsize=0", "--") as gate:
+        gate.deny.write_text(DENY_ALL)
+        gate.wait_status("generation 2")
+        assert is_refused(port)
