@@ -24,6 +24,7 @@ DEFAULT_CONFIG = Path("/etc/socketgate/socketgate.toml")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 MAX_SECONDS = 10 * 366 * 86400
 MAX_REASON = 200
+_MAX_ANCESTORS = 16
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}")
 _DAEMON = re.compile(r"(?!\.)[!-.0-9;-~]{1,255}")
@@ -77,8 +78,27 @@ def nets(texts: Sequence[str], six_length: int) -> list[Net]:
 
 
 def own_address() -> str:
-    """Where the one who calls has come from by ssh (ssh(1), SSH_CONNECTION); else empty."""
-    return os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
+    """Where the one who calls has come from by ssh (ssh(1), SSH_CONNECTION); else empty.
+
+    sudo(8) and su(1) take the variable away: then it is that of the session they were called in.
+    """
+    connection = os.environb.get(b"SSH_CONNECTION") or next(_connections_above(), b"")
+    return os.fsdecode(connection.partition(b" ")[0])
+
+
+def _connections_above() -> Iterator[bytes]:
+    """SSH_CONNECTION of each process that this one descends from and whose environment we see."""
+    pid = os.getppid()
+    for _ in range(_MAX_ANCESTORS):
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+        except OSError:
+            return
+        for variable in environment:
+            if variable.startswith(b"SSH_CONNECTION="):
+                yield variable.partition(b"=")[2]
+        pid = int(status.rpartition(")")[2].split()[1])
 
 
 def no_session_of_ours(banned: Sequence[Net]) -> None:

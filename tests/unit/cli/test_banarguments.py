@@ -87,6 +87,21 @@ def test_others_can_be_banned(connection: str | None) -> None:
         no_session_of_ours([parse_net("192.0.2.0/24")])
 
 
+@pytest.mark.parametrize(
+    "taken_away", ["env -u SSH_CONNECTION", "sh -c 'unset SSH_CONNECTION; \"$@\"; true' sh"]
+)
+def test_who_became_root_by_sudo_is_known_by_his_session(taken_away: str) -> None:
+    program = "from socketgate.cli.banarguments import own_address as own; print(own())"
+    with environment(SSH_CONNECTION="192.0.2.7 1 2 3", PROGRAM=program, PYTHON=sys.executable):
+        shown = subprocess.run(
+            ["sh", "-c", f'{taken_away} "$PYTHON" -c "$PROGRAM"; true'],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert shown.stdout == "192.0.2.7\n"
+
+
 def test_the_defaults_are_those_of_the_configuration() -> None:
     """They are written here once more, so that `ban` needs not import it."""
     assert (BansConfig().store, DEFAULT_PATH) == (DEFAULT_STORE, DEFAULT_CONFIG)
