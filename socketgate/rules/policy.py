@@ -25,8 +25,9 @@ from socketgate.rules.verdict import Verdict
 
 from_bytes = int.from_bytes
 
-#: So many ready verdicts are kept at once.
-_MAX_READY = 10_000
+#: So many ready verdicts are kept at once, 20 MB at the worst: making one takes longer than finding
+#: its rule, and the same addresses of a botnet come again and again.
+_MAX_READY = 65_536
 
 
 @dataclass(frozen=True, slots=True)
