@@ -176,7 +176,7 @@ def test_the_catalog_is_one_that_journalctl_takes(tmp_path: Path) -> None:
     listed = subprocess.run(
         ["journalctl", root, "--list-catalog"], capture_output=True, text=True, check=True
     )
-    assert listed.stdout.count(" socketgate: ") == 12
+    assert listed.stdout.count(" socketgate: ") == 13
 
 
 @pytest.mark.parametrize("name", WAYS)
