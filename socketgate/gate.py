@@ -386,10 +386,14 @@ class Gate:
 
     def _end(self, connection: Connection, outcome: Outcome) -> None:
         """The one end of every connection: our copy is closed, then the audit line is written."""
-        if connection.stored:
-            self._stations.store.let_go(connection)
-        if connection.verdict is not None and connection.verdict.actions:
-            close_apart(connection)
-        else:
+        try:
+            if connection.stored:
+                self._stations.store.let_go(connection)
+            if connection.verdict is not None and connection.verdict.actions:
+                close_apart(connection)
+            else:
+                connection.close()
+            self.audit.write(connection, outcome)
+        except Exception:  # close, and go on: the ends of others come next
+            log.exception("%s: the end of a connection", self.listener.name)
             connection.close()
-        self.audit.write(connection, outcome)

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: MIT
+"""An exception in any stage costs that one connection, which is denied, and leaves a traceback."""
+
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from socketgate.accept import Connection
+from socketgate.activation import Listener
+from socketgate.audit import Audit
+from socketgate.banner import Banner, BannerFiles
+from socketgate.bans import Ban, Bans, parse_net
+from socketgate.command_message import Ended
+from socketgate.config import DaemonConfig, Limits, RulesConfig
+from socketgate.entry import Outcome
+from socketgate.gate import Gate
+from socketgate.handoff import Handoff
+from socketgate.journal import Journal
+from socketgate.limits import Repetition
+from socketgate.lookup_values import Found, Shares
+from socketgate.reload import RulesInForce
+from socketgate.rules.keyword import CommandKind
+from socketgate.rules.request import Need, Request
+from socketgate.stations import Stations
+from tests.support.backendstub import BackendStub
+from tests.support.clients import client_of, listening
+from tests.support.waiting import Calls, let_the_loop_turn, open_descriptors, play
+
+
+class Broken(Exception):
+    """What a mistake of ours would raise."""
+
+
+class Trap:
+    """Raises for the first who comes."""
+
+    def __init__(self) -> None:
+        self.is_set = True
+
+    def spring(self) -> None:
+        if self.is_set:
+            self.is_set = False
+            raise Broken("no such luck")
+
+
+TRAP = Trap()
+
+
+class BrokenBans(Bans):
+    def find(self, address: str, daemon: str, now: float) -> Ban | None:
+        TRAP.spring()
+        return super().find(address, daemon, now)
+
+
+class BrokenBanners(BannerFiles):
+    def load(self, directory: bytes, daemon: bytes) -> Banner:
+        TRAP.spring()
+        return super().load(directory, daemon)
+
+
+class BrokenHandoff(Handoff):
+    def submit(self, connection: Connection) -> None:
+        TRAP.spring()
+        super().submit(connection)
+
+
+class BrokenAudit(Audit):
+    """Fails for everybody."""
+
+    def write(self, connection: Connection, outcome: Outcome) -> None:
+        TRAP.is_set = True
+        TRAP.spring()
+
+
+def known_nothing(_need: Need, _request: Request) -> Found | None:
+    return None
+
+
+def known_broken(_need: Need, _request: Request) -> Found | None:
+    TRAP.spring()
+    return Found(b"good.example.org")
+
+
+async def look_up(_need: Need, _request: Request) -> Found:
+    return Found(b"good.example.org")
+
+
+async def look_up_broken(_need: Need, _request: Request) -> Found:
+    TRAP.spring()
+    return Found(b"good.example.org")
+
+
+async def run_broken(_kind: CommandKind, _command: bytes, _client: int | None) -> Ended:
+    TRAP.spring()
+    return Ended(0, "")
+
+
+def with_bans(stations: Stations) -> Stations:
+    bans = BrokenBans()
+    bans.apply(Ban(parse_net("192.0.2.1"), 0))
+    return replace(stations, bans=bans)
+
+
+#: Each stage: rules that lead through it, and the stations with a broken one among them.
+Spoil = Callable[[Stations], Stations]
+BY_NAME = "ALL: .bad.example.org\n"
+STAGES: dict[str, tuple[str, Spoil]] = {
+    "bans": ("", with_bans),
+    "what-is-known": (BY_NAME, lambda stations: replace(stations, known=known_broken)),
+    "lookup": (BY_NAME, lambda stations: replace(stations, look_up=look_up_broken)),
+    "command": ("ALL: ALL: spawn true: allow\n", lambda s: replace(s, run_command=run_broken)),
+    "banner": ("ALL: ALL: banners /b: allow\n", lambda s: replace(s, banners=BrokenBanners())),
+    "handoff": ("", lambda stations: stations),
+}
+
+#: Rules that refuse, and a stage after the last one.
+AUDIT = "audit"
+
+
+@pytest.fixture(autouse=True)
+def _set_the_trap() -> Iterator[None]:
+    TRAP.is_set = True
+    yield
+    assert not TRAP.is_set, "nobody came through the broken stage"
+
+
+def gate_with(stage: str, folder: Path, listener: Listener, journal: Journal) -> Gate:
+    deny, spoil = STAGES.get(stage, ("ALL: ALL\n", lambda stations: stations))
+    (folder / "hosts.deny").write_text(deny)
+    rules = RulesInForce(
+        RulesConfig(allow=folder / "hosts.allow", deny=folder / "hosts.deny"),
+        None,
+        on_change=Calls(),
+        on_settled=Calls(),
+    )
+    stations = Stations(
+        rules=rules,
+        look_for_changes=Calls(),
+        known=known_nothing,
+        look_up=look_up,
+        deciding=Shares(10, 10),
+        limits=Limits(),
+    )
+    audit = BrokenAudit if stage == AUDIT else Audit
+    handoff = BrokenHandoff if stage == "handoff" else Handoff
+    return Gate(
+        listener,
+        spoil(stations),
+        audit(journal, "sshd", Repetition(1000, 1000)),
+        lambda on_end: handoff(
+            DaemonConfig(backend=(folder / "backend.sock",)),
+            frozenset({os.geteuid()}),
+            patience_seconds=60.0,
+            on_end=on_end,
+            report=lambda _text: None,
+        ),
+    )
+
+
+def staged(stage: str, folder: Path, scene: Callable[[Gate], Awaitable[None]]) -> None:
+    """Play a scene with a gate whose stage fails once. It leaves no descriptor."""
+
+    async def with_gate() -> None:
+        with listening() as listener:
+            before = open_descriptors()
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journald:
+                journald.bind(str(folder / "journal.sock"))
+                journal = Journal(str(folder / "journal.sock"))
+                gate = gate_with(stage, folder, listener, journal)
+                gate.open()
+                try:
+                    await scene(gate)
+                finally:
+                    await gate.stop(0)
+                    journal.close()
+            assert open_descriptors() == before
+
+    play(with_gate())
+
+
+async def sees_the_end(client: socket.socket) -> bool:
+    """Whether the client's connection is closed, which the loop has to do meanwhile."""
+    client.settimeout(0)
+    for _ in range(1000):
+        await let_the_loop_turn()
+        try:
+            return client.recv(1) == b""
+        except BlockingIOError:
+            continue
+        except ConnectionResetError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_that_fails_denies_the_client(
+    tmp_path: Path, stage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(gate: Gate) -> None:
+        with client_of(gate.listener) as client:
+            assert await sees_the_end(client)
+
+    with BackendStub(tmp_path / "backend.sock") as backend:
+        staged(stage, tmp_path, scene)
+        assert not backend.has_waiting()
+    (record,) = (one for one in caplog.records if one.exc_info)
+    assert record.exc_info is not None
+    assert record.exc_info[0] is Broken
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_next_client_goes_its_way(tmp_path: Path, stage: str) -> None:
+    async def scene(gate: Gate) -> None:
+        with client_of(gate.listener) as unlucky:
+            assert await sees_the_end(unlucky)
+        with client_of(gate.listener):
+            for _ in range(1000):
+                await let_the_loop_turn()
+                if gate.handoff.held_count:
+                    return
+            pytest.fail("the next client was forgotten")
+
+    with BackendStub(tmp_path / "backend.sock"):
+        staged(stage, tmp_path, scene)
+
+
+def test_an_audit_that_fails_for_everybody_closes_them_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(gate: Gate) -> None:
+        with client_of(gate.listener) as one, client_of(gate.listener) as other:
+            assert await sees_the_end(one)
+            assert await sees_the_end(other)
+
+    staged(AUDIT, tmp_path, scene)
+    assert sum(record.exc_info is not None for record in caplog.records) == 2
