@@ -148,3 +148,57 @@ def test_varlinkctl_calls_every_method(
 ) -> None:
     words = ("varlinkctl", "call", "--json=short", SOCKET, f"io.socketgate.Gate.{method}")
     assert key in json.loads(newer.run(*words, json.dumps(parameters)).stdout)
+
+
+def test_one_screen_shows_every_gate(gate: Box) -> None:
+    shown = gate.run("socketgate", "status").stdout
+    assert "● echod" in shown
+    assert "/run/socketgate/backend/echod.sock" in shown
+
+
+def test_a_gate_that_waits_for_its_first_client_is_said_not_to_run(gate: Box) -> None:
+    result = gate.run("socketgate", "status", "nothing", check=False)
+    assert (result.returncode, result.stderr.count("\n")) == (3, 1)
+
+
+@pytest.fixture
+def one_for_all(gate: Box) -> Iterator[Box]:
+    """One gate process for two sockets."""
+    for port, name in (("9", "one"), ("13", "two")):
+        text = (
+            "[Unit]\nPropagatesStopTo=socketgate.service\n"
+            f"[Socket]\nListenStream={port}\nFileDescriptorName={name}\n"
+            "Service=socketgate.service\n"
+        )
+        gate.write(f"/run/systemd/system/{name}-front.socket", text)
+    gate.run("systemctl", "daemon-reload")
+    gate.run("systemctl", "start", "one-front.socket", "two-front.socket", "socketgate.service")
+    yield gate
+    gate.run("systemctl", "stop", "one-front.socket", "two-front.socket", "socketgate.service")
+
+
+def test_a_gate_of_several_daemons_answers_for_each(one_for_all: Box) -> None:
+    answer = one_for_all.run("socketgate", "explain", "two", "192.0.2.7", "--json")
+    assert json.loads(answer.stdout)["verdict"] == "allow"
+
+
+def test_systemctl_reload_works_for_a_gate_of_several_daemons(one_for_all: Box) -> None:
+    one_for_all.run("systemctl", "reload", "socketgate.service")
+
+
+@pytest.fixture
+def viewers(gate: Box) -> Iterator[Box]:
+    """Everybody may look."""
+    gate.write("/etc/socketgate/socketgate.d/view.toml", '[control]\nviewer-groups = ["ALL"]\n')
+    gate.run("systemctl", "restart", GATE)
+    yield gate
+    gate.run("rm", "/etc/socketgate/socketgate.d/view.toml")
+    gate.run("systemctl", "restart", GATE)
+
+
+def test_whom_the_configuration_lets_look_may_look_and_no_more(viewers: Box) -> None:
+    codes = [
+        viewers.run(*AS_NOBODY, "socketgate", verb, "echod", check=False).returncode
+        for verb in ("status", "reload")
+    ]
+    assert codes == [0, 4]
