@@ -19,7 +19,7 @@ from socketgate.cli.output import Paint, Tone, count, fields, json_text, paint_f
 from socketgate.cli.times import span
 from socketgate.config import Config
 from socketgate.dryrun import canonical_address
-from socketgate.errors import ConfigError
+from socketgate.errors import ConfigError, GateUnreachable, NotPermitted
 from socketgate.explain import Grounds, Question, explain
 from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
@@ -151,7 +151,10 @@ def _grounds(table: RuleTable, bans: Bans, lookups: Lookups) -> Grounds:
 
 def difference(arguments: argparse.Namespace, question: Question, answer: ExplainAnswer) -> str:
     """How the files' answer differs from that of the gate; empty when it doesn't."""
-    running = by_gate(arguments, question)
+    try:
+        running = by_gate(arguments, question)
+    except (GateUnreachable, NotPermitted) as error:
+        return f"this can't be compared with what is in force: {error}"
     deciding = ("verdict", "by", "file", "line")
     if all(running[key] == answer[key] for key in deciding):  # type: ignore[literal-required]  # keys of both
         return ""

@@ -136,6 +136,16 @@ def test_the_files_answer_is_compared_with_the_gates(
     )
 
 
+def test_the_files_answer_does_not_need_a_gate(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = by_files(tmp_path, "ALL: 192.0.2.7\n")
+    assert main(["explain", "sshd", "192.0.2.7", *words, "--gates", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert "denied, by" in out
+    assert "can't be compared" in err
+
+
 def test_the_same_answer_needs_no_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = by_files(tmp_path, "ALL: 192.0.2.7\n")
     answer = explanation(line=1)
