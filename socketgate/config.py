@@ -18,7 +18,7 @@ import itertools
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -89,6 +89,20 @@ class Limits:
     refusals_logged: int = 20          # of one network (/24, IPv6 /48) in 10 s; more are counted
     refusals_logged_total: int = 1000  # the same for all networks together
 # fmt: on
+
+
+#: Descriptors that clients can not take: backends that come back, lookups and the journal need some.
+RESERVED_DESCRIPTORS = 48
+
+
+def affordable(limits: Limits, descriptors: int) -> Limits:
+    """These limits, lower where a process with so few descriptors couldn't hold as many clients."""
+    room = max(1, (descriptors - RESERVED_DESCRIPTORS) // 2)
+    return replace(
+        limits,
+        held_connections=min(limits.held_connections, room),
+        deciding_connections=min(limits.deciding_connections, room),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

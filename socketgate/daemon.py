@@ -11,9 +11,11 @@ import contextlib
 import gc
 import logging
 import os
+import resource
 import signal
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from socketgate import __version__
@@ -24,7 +26,7 @@ from socketgate.banwatch import BansInForce
 from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
 from socketgate.commands import Commands
 from socketgate.compiler import Compiler
-from socketgate.config import Config, load_config
+from socketgate.config import Config, affordable, load_config
 from socketgate.control import Control, rights_by
 from socketgate.descriptorstore import DescriptorStore, take_stored
 from socketgate.gate import Gate, policy_key
@@ -56,6 +58,8 @@ STOPPED = {"message_id": MESSAGE_ID + "10c"}
 def run(config_path: Path | None) -> None:
     """Serve until SIGTERM. Raises ConfigError, ActivationError or RuleError when it can't start."""
     config = load_config(config_path)
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    config = replace(config, limits=affordable(config.limits, descriptors))
     passed = passed_fds()
     stored = take_stored(passed)
     listeners = passed_listeners(lambda: passed)

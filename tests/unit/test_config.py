@@ -17,6 +17,7 @@ from socketgate.config import (
     Limits,
     OnError,
     RulesConfig,
+    affordable,
     load_config,
     parse_config,
 )
@@ -379,3 +380,17 @@ def test_settings_that_may_not_be_read_are_an_error_and_not_passed_over(tmp_path
         assert as_nobody(told, folder=fd) == "gate.d: can't be read: Permission denied"
     finally:
         os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "held", "deciding"),
+    [
+        pytest.param(65_536, 512, 4096, id="as-the-unit-has-it"),
+        pytest.param(1024, 488, 488, id="a-shell's-default"),
+        pytest.param(80, 16, 16, id="few"),
+        pytest.param(10, 1, 1, id="too-few"),
+    ],
+)
+def test_clients_never_take_all_descriptors(descriptors: int, held: int, deciding: int) -> None:
+    limits = affordable(Limits(), descriptors)
+    assert (limits.held_connections, limits.deciding_connections) == (held, deciding)
