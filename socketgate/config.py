@@ -91,7 +91,7 @@ class Limits:
 # fmt: on
 
 
-#: Descriptors that clients can not take: backends that come back, lookups and the journal need some.
+#: Descriptors that no client may take: backends that come back, lookups, the journal need some.
 RESERVED_DESCRIPTORS = 48
 
 
