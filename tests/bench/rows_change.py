@@ -127,7 +127,7 @@ def memory(bench: Bench) -> Iterator[Line]:
     with ExitStack() as stack:
         around = stack.enter_context(parts.surroundings(bench, folder))
         few = rulesets.deny_lines(scale.few)
-        pids = {}
+        private = {}
         for name, text, env in (
             ("few", few, {}),
             ("first", deny, shared),
@@ -135,12 +135,10 @@ def memory(bench: Bench) -> Iterator[Line]:
         ):
             served = stack.enter_context(parts.gate(folder / name, around, deny=text, env=env))
             parts.load(bench, served.port, 1000)
-            pids[name] = served.pid
-        yield Line(f"private memory with {scale.few:,} rules", private_mb(pids["few"]), "MB")
-        yield Line(
-            f"private memory with {scale.many:,} rules", private_mb(pids["first"]), "MB", 60.0
-        )
-        yield Line("a further gate of the same rules", private_mb(pids["second"]), "MB", 25.0)
+            private[name] = private_mb(served.pid)
+        yield Line(f"private memory with {scale.few:,} rules", private["few"], "MB")
+        yield Line(f"private memory with {scale.many:,} rules", private["first"], "MB", 60.0)
+        yield Line("a further gate of the same rules", private["second"], "MB", 25.0)
     bench.note(
         "the further gate has its own rule files, of the same text, and the same cache folder"
     )
