@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypedDict
 
 import dns.flags
 import dns.message
@@ -130,12 +130,33 @@ def _rrset(name: str, kind: dns.rdatatype.RdataType, values: Sequence[str]) -> d
     return dns.rrset.from_text_list(name, 60, dns.rdataclass.IN, kind, values)
 
 
+class Order(TypedDict, total=False):
+    """What a server that runs as a program is told: how to be from now on, what to wait for."""
+
+    records: Records
+    is_dead: bool
+    held: Sequence[str]
+    wait_asked: int
+
+
+def obey(server: DnsServer, order: Order) -> list[str]:
+    """Carry it out. The answer: all questions so far. What is held no longer is sent."""
+    if "records" in order:
+        server.records = dict(order["records"])
+    server.is_dead = order.get("is_dead", server.is_dead)
+    if "held" in order:
+        server.release()
+        server.held.update(order["held"])
+    server.wait_asked(order.get("wait_asked", 0))
+    return list(server.questions)
+
+
 def main() -> None:
-    """dnsserver.py ADDRESS RECORDS: serves records given as JSON until standard input ends."""
-    address, records = sys.argv[1:]
-    with DnsServer(json.loads(records), address=address):
-        print("ready", flush=True)  # noqa: T201  # whoever started us waits for it
-        sys.stdin.read()
+    """dnsserver.py ADDRESS: obeys orders, one JSON object a line, until standard input ends."""
+    with DnsServer({}, address=sys.argv[1]) as server:
+        for line in sys.stdin:
+            answer = json.dumps(obey(server, json.loads(line)))
+            print(answer, flush=True)  # noqa: T201  # whoever started us waits for it
 
 
 if __name__ == "__main__":
