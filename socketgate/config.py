@@ -254,7 +254,7 @@ def _parse_file(path: Path, text: str) -> dict[tuple[str, ...], object]:
     """One file's settings by their full keys, each of the right type."""
     try:
         tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # TOMLDecodeError, and what int() says of thousands of digits
         where = re.search(r"\(at line (\d+)", str(error))
         line = f":{where[1]}" if where else ""
         raise ConfigError(f"{path}{line}: not valid TOML: {error}") from error

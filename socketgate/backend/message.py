@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 MAX_MESSAGE_BYTES = 65_535
 MAX_BATCH = 64
+#: Of an ID: a signed number of 64 bits.
+MAX_DIGITS = 19
 
 VERSION = (b"SOCKETGATE", b"1")
 
@@ -88,7 +90,7 @@ def parse_block(block: bytes) -> Handoff:
     if fields[0] != VERSION:
         raise MalformedMessage(f"starts with {fields[0]!r}, not with SOCKETGATE=1")
     for key, value in fields:
-        if key == b"ID" and value.isdigit():
+        if key == b"ID" and _is_number(value):
             return Handoff(int(value), fields)
     raise MalformedMessage("has no usable ID")
 
@@ -96,8 +98,13 @@ def parse_block(block: bytes) -> Handoff:
 def ids_in(text: bytes) -> list[int]:
     """The IDs a message that can't be parsed names nevertheless; none when one can't be read."""
     values = [line[3:] for line in text.split(b"\n") if line.startswith(b"ID=")]
-    return [int(value) for value in values] if all(x.isdigit() for x in values) else []
+    return [int(value) for value in values] if all(map(_is_number, values)) else []
+
+
+def _is_number(text: bytes) -> bool:
+    """int() refuses thousands of digits by an error of its own."""
+    return text.isdigit() and len(text) <= MAX_DIGITS
 
 
 def _port(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
+    return int(text) if text and len(text) <= 5 and text.isdecimal() else None

@@ -394,3 +394,7 @@ def test_settings_that_may_not_be_read_are_an_error_and_not_passed_over(tmp_path
 def test_clients_never_take_all_descriptors(descriptors: int, held: int, deciding: int) -> None:
     limits = affordable(Limits(), descriptors)
     assert (limits.held_connections, limits.deciding_connections) == (held, deciding)
+
+
+def test_a_number_of_thousands_of_digits_is_a_mistake_like_any_other() -> None:
+    assert "not valid TOML" in error_of(f"[limits]\nhandoff-seconds = {'9' * 5000}\n")

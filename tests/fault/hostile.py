@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: MIT
+"""Text from outside, mutated: whoever reads it may raise what is declared, and nothing else.
+
+    python -m tests.fault.hostile [--count N] [--seed N] [READER ...]
+
+N inputs for each reader; the run of test_hostile.py is short, a release's has a million. The same
+seed gives the same inputs. A finding prints the input, which becomes a test.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import random
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from socketgate.backend.message import MalformedMessage as MalformedHandoff
+from socketgate.backend.message import ids_in, parse_block
+from socketgate.banlog import StoreDamaged, read_log
+from socketgate.channel import Channel
+from socketgate.command_message import MalformedMessage, parse_ended, parse_job
+from socketgate.config import RulesConfig, parse_config
+from socketgate.errors import ConfigError
+from socketgate.ident import _parse_reply
+from socketgate.lookup_values import is_clean, shown
+from socketgate.program import CannotStart, environment_for, parse_fields
+from socketgate.rulefiles import load_saved_sources, save_sources
+from socketgate.rules.source import Absent, Sources, Text
+from socketgate.rules.table import build_table
+from socketgate.tablefile import NotUsable, Prepared, map_table, write_table
+from socketgate.varlink import CallFailed, NotVarlink, parse_call
+from tests.support.backendstub import BackendStub
+
+#: Pieces that mean something to one reader or another.
+WORDS = (
+    b"\0", b"\n", b"\n\n", b"=", b":", b",", b"\\\n", b"/", b"{", b"}", b'"', b"%", b" ", b"\t",
+    b"ALL", b"EXCEPT", b"KNOWN", b"twist", b"255.255.255.256", b"::ffff:", b"[::1]/129", b"-1",
+    b"99999999999999999999", b"\xff\xfe", b"\xc3", b"\xed\xa0\x80", b"\x1b[2J", b"1e999", b"null",
+    b"9" * 5000,
+)  # fmt: skip
+
+Reader = Callable[[bytes], object]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A reader, good texts to begin with, and what it may raise."""
+
+    read: Reader
+    seeds: tuple[bytes, ...]
+    declared: tuple[type[Exception], ...] = ()
+
+
+def read_rules(data: bytes) -> None:
+    """The rule files and a host file."""
+    allow, _, rest = data.partition(b"\xfe")
+    deny, _, listed = rest.partition(b"\xfe")
+    sources = Sources(allow=Text(allow), deny=Text(deny), host_files={b"/l": Text(listed)})
+    table = build_table(sources, thorough=True)
+    table.policy(b"sshd", 22).verdict("192.0.2.7")
+
+
+def read_name(data: bytes) -> None:
+    """A name from the DNS."""
+    text = shown(data)
+    if not text.isprintable():
+        raise AssertionError(f"unprintable: {text!r}")
+    if is_clean(data, 255) and min(data, default=0) <= ord(" "):
+        raise AssertionError("clean, and with white space or a control character")
+
+
+def read_reply(data: bytes) -> None:
+    """A reply of an ident server."""
+    if not _parse_reply(data, 1, 2).note.isprintable():
+        raise AssertionError("an unprintable note")
+
+
+def read_handoff(data: bytes) -> None:
+    """What a backend gets: both readers of it."""
+    with contextlib.suppress(MalformedHandoff):
+        ids_in(data)
+    with contextlib.suppress(CannotStart):
+        environment_for(parse_fields(data), {})
+    parse_block(data)
+
+
+def read_config(data: bytes) -> None:
+    """The admin's configuration."""
+    parse_config([(Path("/x.toml"), data.decode("utf-8", "replace"))])
+
+
+GOOD_RULES = (
+    b"sshd: .example.org EXCEPT bad.example.org: severity info: allow\n\xfeALL: 192.0.2.0/24 /l"
+    b": spawn (echo %h %u) &: setenv A %c\n\xfe10.0.0.1 [2001:db8::]/32 *.x ?.y\n"
+)
+
+SIMPLE = {
+    "rules": Target(read_rules, (GOOD_RULES,)),
+    "name": Target(read_name, (b"a.example.org", b"x" * 255)),
+    "ident": Target(read_reply, (b"1, 2 : USERID : UNIX : bob\r\n", b"1,2:ERROR:NO-USER\r\n")),
+    "handoff": Target(
+        read_handoff,
+        (b"SOCKETGATE=1\nID=7\nDAEMON=sshd\nREMOTE_ADDR=::1\nREMOTE_PORT=9\nSETENV=A=b\nNICE=3\n",),
+        (MalformedHandoff,),
+    ),
+    "control": Target(
+        parse_call,
+        (b'{"method": "io.socketgate.Gate.Status", "parameters": {"a": [1, {}]}, "oneway": true}',),
+        (NotVarlink, CallFailed),
+    ),
+    "job": Target(parse_job, (b"SPAWN\n7\n20\n/bin/true\n",), (MalformedMessage,)),
+    "ended": Target(parse_ended, (b"ENDED=7\nSTATUS=0\n",), (MalformedMessage,)),
+    "bans": Target(
+        read_log,
+        (b'{"socketgate-bans": 1}\n{"ban": "192.0.2.1/32", "made": 1, "until": 9}\n',),
+        (StoreDamaged,),
+    ),
+    "configuration": Target(
+        read_config, (b'[limits]\nhandoff-seconds = 3\n[daemon.a]\nbackend = ["/x"]\n',),
+        (ConfigError,),
+    ),
+}  # fmt: skip
+
+
+def targets(folder: Path) -> dict[str, Target]:
+    """All readers; those of files read them here."""
+    return SIMPLE | {
+        "kept-rules": kept_rules(folder),
+        "compiled-table": compiled_table(folder),
+    }
+
+
+def kept_rules(folder: Path) -> Target:
+    """The last good rules, a tar archive."""
+    path = folder / "kept.tar"
+    config = RulesConfig(allow=folder / "allow", deny=folder / "deny")
+    sources = Sources(
+        allow=Text(b"ALL: 10.\n"),
+        deny=Absent(),
+        allow_origin=str(config.allow),
+        deny_origin=str(config.deny),
+    )
+    save_sources(sources, path)
+    good = path.read_bytes()
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        load_saved_sources(path, config)
+
+    return Target(read, (good,))
+
+
+def compiled_table(folder: Path) -> Target:
+    """A compiled table's index; half of them with a checksum that is right all the same."""
+    tables = folder / "tables"
+    tables.mkdir()
+    sources = Sources(allow=Text(b"ALL: 10.\n"), deny=Absent())
+    path = write_table(tables, Prepared("0" * 64, sources, {}, {}))
+    good = path.read_bytes()
+    head = json.loads(good.partition(b"\n")[0])
+
+    def read(data: bytes) -> None:
+        path.write_bytes(data)
+        with contextlib.suppress(NotUsable):
+            map_table(path)
+        body = data.partition(b"\n")[2]
+        checked = head | {"sha256": hashlib.sha256(body).hexdigest()}
+        path.write_bytes(json.dumps(checked).encode() + b"\n" + body)
+        map_table(path)
+
+    return Target(read, (good,), (NotUsable,))
+
+
+def mutations(target: Target, count: int, seed: int) -> Iterator[bytes]:
+    """So many inputs, each a good text with a few changes."""
+    chance = random.Random(seed)  # noqa: S311  # to be repeated, not secret
+    for _ in range(count):
+        data = bytearray(chance.choice(target.seeds))
+        for _ in range(chance.randint(1, 6)):
+            place = chance.randint(0, len(data))
+            end = min(len(data), place + chance.choice((0, 1, 2, 8, 64)))
+            match chance.randrange(4):
+                case 0:
+                    data[place:end] = chance.choice(WORDS)
+                case 1:
+                    data[place:end] = chance.randbytes(chance.randint(0, 8))
+                case 2:
+                    data[place:place] = data[place:end] * chance.randint(1, 9)
+                case _:
+                    del data[place:end]
+        yield bytes(data)
+
+
+def check(target: Target, count: int, seed: int) -> None:
+    """Read them all; what isn't declared is raised, with the input."""
+    for data in mutations(target, count, seed):
+        try:
+            target.read(data)
+        except target.declared:
+            continue
+        except Exception as error:
+            error.add_note(f"the input: {data!r}")
+            raise
+
+
+def check_answers(count: int, seed: int) -> None:
+    """The same for what backends answer, to a channel that is one."""
+    seeds = Target(bytes, (b"ACK=7\nREFUSE=8\nBATCH=16\n", b"ACK=1\n"))
+
+    async def scene(path: Path) -> None:
+        with BackendStub(path):
+            channel = Channel(
+                str(path),
+                frozenset({path.stat().st_uid}),
+                on_acknowledged=lambda _: None,
+                on_refused=lambda _: None,
+                on_room=lambda: None,
+                on_broken=lambda _: None,
+            )
+            try:
+                for data in mutations(seeds, count, seed):
+                    channel._obey(data)
+                    await asyncio.sleep(0)
+            finally:
+                channel.close()
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(scene(Path(folder, "backend.sock")))
+
+
+def main() -> None:
+    """Every reader, or those that are named."""
+    parser = argparse.ArgumentParser(prog="tests.fault.hostile")
+    parser.add_argument("--count", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("readers", nargs="*")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for name, target in targets(Path(folder)).items():
+            if not asked.readers or name in asked.readers:
+                check(target, asked.count, asked.seed)
+                sys.stdout.write(f"{name}: {asked.count} inputs\n")
+    if not asked.readers or "answers" in asked.readers:
+        check_answers(asked.count, asked.seed)
+        sys.stdout.write(f"answers: {asked.count} inputs\n")
+
+
+if __name__ == "__main__":
+    main()
