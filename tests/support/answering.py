@@ -24,6 +24,9 @@ SUPPORT = Path(__file__).resolve().parent
 #: Of how many clients the host can be each: the network for benchmarks, RFC 2544.
 CROWD = "198.18.0.0/15"
 
+#: Becomes a program that finds no name server, and at once: oidentd asks for its clients' names.
+WITHOUT_DNS = 'mount --bind /dev/null /etc/resolv.conf; exec "$@"'
+
 #: Connects from every address at once; prints what each was told, null for who was cut off.
 VISIT = """
 import asyncio, json, sys
@@ -121,7 +124,7 @@ def ident_server(host: ClientHost, address: str, behaviour: str) -> Iterator[Non
 def oidentd(host: ClientHost, address: str) -> Iterator[None]:
     """The real oidentd(8) on port 113 of one of the host's addresses."""
     words = ("oidentd", "--foreground", "--nosyslog", "--user=nobody", f"--address={address}")
-    with host.start(*words) as server:
+    with host.start("unshare", "--mount", "sh", "-euc", WITHOUT_DNS, "sh", *words) as server:
         try:
             deadline = time.monotonic() + commands.DEADLINE_SECONDS
             while not host.run("ss", "-Hltn", f"src {address}:113").stdout:

@@ -21,8 +21,8 @@ PORT = 7
 GATE = "socketgate@named.service"
 CONFIG = "/etc/socketgate/socketgate.d/lookups.toml"
 
-#: What the gate's program tells a client.
-PROGRAM = 'echo "host=$REMOTE_HOST user=$REMOTE_USER who=$WHO"'
+#: What the gate's program tells a client; the user as ucspi-tcp names it (docs/protocol.md).
+PROGRAM = 'echo "host=$REMOTE_HOST user=$TCPREMOTEINFO who=$WHO"'
 
 #: A resolver that waits far longer than a test may take: only the gate's own deadlines end a wait.
 PATIENT = "nameserver {address}\noptions timeout:30 attempts:1\n"
