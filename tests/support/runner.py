@@ -52,7 +52,7 @@ TIERS = (
     Tier(name="integration", about="the real daemon on real sockets",
          places=("integration",), marker="integration"),
     Tier(name="fault", about="what is around the daemon breaks",
-         places=("fault",), marker="fault"),
+         places=("fault",), marker="fault", needs_root=True),
     Tier(name="systemd", about="installed, under a real systemd",
          places=("systemd",), marker="systemd", needs_root=True),
     Tier(name="bench", about="figures, only when asked for",
