@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """xinetd's only_from and no_access as rules of hosts.allow that deny. Pure.
 
-In xinetd the better match wins, and whom it lets in, libwrap still has to. So every rule here only
-denies, and what stands below it decides about the rest:
-
     NAME: ALL EXCEPT only_from... : deny
-    NAME: one of no_access EXCEPT those of only_from that are better matches : deny
+    NAME: no_access... : deny
+
+Whom xinetd lets in, libwrap still has to: so every rule here only denies, and what stands below it
+decides about the rest. xinetd.conf(5) says that of two lists the better match wins; xinetd 2.3.15
+refuses everybody who is in no_access, and so do these.
 """
 
 import ipaddress
@@ -16,8 +17,12 @@ from dataclasses import dataclass
 #: A logical line of a rule file has at most 2047 bytes (docs/language.md 2).
 MAX_LIST_BYTES = 1800
 
-_FACTORIZED = re.compile(r"((?:\d{1,3}\.){0,3})\{([\d,\s]*)\}")
+_FACTORIZED = re.compile(r"((?:\d{1,3}\.){0,3})\{([\d,]*)\}")
 _NAME = re.compile(r"\.?[A-Za-z0-9_][A-Za-z0-9_.-]*")
+#: RFC 4291, 2.5.5.2: IPv4-mapped addresses, which are IPv4 to hosts_access(5).
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+
+_EVERY_IPV4 = ipaddress.IPv4Network((0, 0))
 
 Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -33,32 +38,21 @@ class Client:
     net: Net | None
     name: str = ""
 
-    @property
-    def pattern(self) -> str:
-        """As hosts_access(5) has it."""
-        if self.net is None:
-            return self.name
-        if self.net.version == 6:
-            return f"[{self.net.network_address}]/{self.net.prefixlen}"
-        if self.net.prefixlen == 0:
-            return "0.0.0.0/0.0.0.0"  # a prefix length of 0 never matches
-        if self.net.prefixlen == 32:
-            return str(self.net.network_address)
-        return str(self.net)
+    def patterns(self, *, is_dual: bool) -> tuple[str, ...]:
+        """As hosts_access(5) has them.
 
-    def is_better_than(self, other: "Client") -> bool:
-        """Whether all clients of this are among the other's, which has more.
-
-        A name is no better than an address: whom an address keeps out stays out.
+        To a service that takes IPv4 clients on an IPv6 socket, `is_dual`, they are IPv4-mapped.
         """
-        if self.net is None or other.net is None:
-            is_name = self.net is None and other.net is None
-            return is_name and self.name != other.name and _ends(self.name, other.name)
+        if self.net is None:
+            return (self.name,)
         if isinstance(self.net, ipaddress.IPv4Network):
-            is_part = isinstance(other.net, ipaddress.IPv4Network) and self.net.subnet_of(other.net)
-        else:
-            is_part = isinstance(other.net, ipaddress.IPv6Network) and self.net.subnet_of(other.net)
-        return is_part and self.net != other.net
+            return (_ipv4(self.net),)
+        if is_dual and self.net.subnet_of(_MAPPED):
+            mapped = int(self.net.network_address) & 0xFFFFFFFF
+            return (_ipv4(ipaddress.IPv4Network((mapped, self.net.prefixlen - 96))),)
+        pattern = f"[{self.net.network_address}]/{self.net.prefixlen}"
+        has_mapped = is_dual and _MAPPED.subnet_of(self.net)
+        return (pattern, _ipv4(_EVERY_IPV4)) if has_mapped else (pattern,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +75,9 @@ def _joined(words: Sequence[str]) -> list[str]:
 
 def _parse(word: str) -> list[Client]:
     if match := _FACTORIZED.fullmatch(word):
-        return [_number(match[1] + last) for last in match[2].split(",")]
+        return [_factorized(match[1] + last) for last in match[2].split(",")]
     if re.fullmatch(r"[\d.]+", word):
-        return [_number(word)]
+        return [_numeric(word)]
     if "/" in word or ":" in word:
         try:
             return [Client(ipaddress.ip_network(word, strict=False))]
@@ -94,41 +88,62 @@ def _parse(word: str) -> list[Client]:
     return [Client(None, word)]
 
 
-def _number(text: str) -> Client:
-    """`a.b.c.d`: zeros at the end stand for everything, xinetd.conf(5)."""
-    parts = text.strip(".").split(".")
-    parts += ["0"] * (4 - len(parts))
-    if len(parts) != 4 or any(not part.isdecimal() or int(part) > 255 for part in parts):
+def _factorized(text: str) -> Client:
+    """One of `a.b.c.{d,e}`: all its numbers count, a zero as well."""
+    return _network(text, len(text.split(".")))
+
+
+def _numeric(text: str) -> Client:
+    """`a.b.c.d`: zeros at the end stand for everything, and so does what is missing."""
+    parts = text.rstrip(".").split(".")
+    if len(parts) < 2:
         raise NoPattern(f"{text!r} is no address")
-    numbers = [str(int(part)) for part in parts]
-    wild = next((at for at, part in enumerate(reversed(numbers)) if part != "0"), 4)
-    return Client(ipaddress.ip_network(f"{'.'.join(numbers)}/{8 * (4 - wild)}"))
+    counting = len(parts)
+    while counting and not parts[counting - 1].strip("0"):
+        counting -= 1
+    return _network(text, counting)
+
+
+def _network(text: str, counting: int) -> Client:
+    """The network of an address's first numbers; `counting` says how many."""
+    parts = text.rstrip(".").split(".")
+    if len(parts) > 4 or any(not part.isdecimal() or int(part) > 255 for part in parts):
+        raise NoPattern(f"{text!r} is no address")
+    numbers = [*(int(part) for part in parts), 0, 0, 0][:4]
+    return Client(ipaddress.IPv4Network((bytes(numbers), 8 * counting)))
+
+
+def _ipv4(net: ipaddress.IPv4Network) -> str:
+    if net.prefixlen == 0:
+        return "0.0.0.0/0.0.0.0"  # a prefix length of 0 never matches
+    return str(net.network_address) if net.prefixlen == 32 else str(net)
 
 
 def access_rules(
-    name: str, only_from: Sequence[Client] | None, no_access: Sequence[Client], folder: str
+    name: str,
+    only_from: Sequence[Client] | None,
+    no_access: Sequence[Client],
+    folder: str,
+    *,
+    is_dual: bool,
 ) -> Rules:
-    """The rules for a daemon; `only_from` is None where there is no such list."""
+    """The rules for a daemon; `only_from` is None where there is no such list.
+
+    A list that is too long for a line becomes a host file in the folder.
+    """
     lines: list[str] = []
     files: list[tuple[str, tuple[str, ...]]] = []
+
+    def fitting(clients: Sequence[Client], list_name: str) -> str:
+        words = tuple(word for client in clients for word in client.patterns(is_dual=is_dual))
+        if sum(len(word) + 1 for word in words) <= MAX_LIST_BYTES:
+            return " ".join(words)
+        files.append((f"{folder}/{name}.{list_name}", words))
+        return files[-1][0]
+
     if only_from is not None:
-        words = tuple(client.pattern for client in only_from)
-        if sum(len(word) + 1 for word in words) > MAX_LIST_BYTES:
-            path = f"{folder}/{name}.only-from"
-            files.append((path, words))
-            words = (path,)
-        lines.append(f"{name}: {_except('ALL', words)}: deny")
-    for client in no_access:
-        # 0.0.0.0 means everybody; whom it keeps out, it keeps out whatever his address is.
-        is_all = client.net is not None and client.net.prefixlen == 0
-        better = [one.pattern for one in only_from or () if one.is_better_than(client)]
-        lines.append(f"{name}: {_except('ALL' if is_all else client.pattern, better)}: deny")
-    return Rules(tuple(dict.fromkeys(lines)), tuple(files))
-
-
-def _ends(name: str, domain: str) -> bool:
-    return domain.startswith(".") and name.lower().endswith(domain.lower())
-
-
-def _except(word: str, others: Sequence[str]) -> str:
-    return f"{word} EXCEPT {' '.join(others)}" if others else word
+        others = fitting(only_from, "only-from")
+        lines.append(f"{name}: ALL EXCEPT {others}: deny" if others else f"{name}: ALL: deny")
+    if no_access:
+        lines.append(f"{name}: {fitting(no_access, 'no-access')}: deny")
+    return Rules(tuple(lines), tuple(files))

@@ -206,13 +206,18 @@ def _name(service: Service, words: Sequence[str], names: set[str], remarks: list
 def _address(service: Service) -> str:
     """The value of ListenStream=."""
     port = service.word("port") or _port_of(service)
-    bind = service.word("bind") or service.word("interface")
+    bind = _bound(service)
     if not bind:
         return port if _has_flag(service, "IPV6") else f"0.0.0.0:{port}"
     name = "bind" if "bind" in service.attributes else "interface"
     address = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
     _at(service, name, lambda: parse_listen(address))
     return address
+
+
+def _bound(service: Service) -> str:
+    """The one address it listens on; empty for all."""
+    return service.word("bind") or service.word("interface")
 
 
 def _port_of(service: Service) -> str:
@@ -265,7 +270,8 @@ def _rules(service: Service, name: str, remarks: list[str]) -> Rules:
                 f"{_place(service, list_name)}: {client.name}: taken for a host; if it is a network"
                 " of networks(5), write its number"
             )
-    rules = access_rules(name, only_from, no_access, HOST_FILES)
+    is_dual = _has_flag(service, "IPV6") or ":" in _bound(service)
+    rules = access_rules(name, only_from, no_access, HOST_FILES, is_dual=is_dual)
     if _has_flag(service, "NOLIBWRAP"):
         # What xinetd lets in, no rule of hosts.allow or hosts.deny keeps out.
         return Rules((*rules.lines, f"{name}: ALL: allow"), rules.files)

@@ -18,7 +18,7 @@ def verdict(
 ) -> str:
     """Of a client of in.x under these two lists; `below` stands behind them in hosts.allow."""
     wanted = None if only_from is None else parse_clients(only_from.split())
-    rules = access_rules("in.x", wanted, parse_clients(no_access.split()), "/f")
+    rules = access_rules("in.x", wanted, parse_clients(no_access.split()), "/f", is_dual=True)
     text = "".join(f"{line}\n" for line in rules.lines) + below
     files: dict[bytes, Source] = {
         path.encode(): Text("\n".join(words).encode()) for path, words in rules.files
@@ -48,16 +48,18 @@ def verdict(
         pytest.param(None, "192.0.2.7", "192.0.2.7", "deny", id="kept-out"),
         pytest.param(None, "192.0.2.7", "192.0.2.8", "allow", id="not-kept-out"),
         pytest.param(None, EVERYBODY, "203.0.113.9", "deny", id="everybody-kept-out"),
-        pytest.param("192.0.2.0", "192.0.2.7", "192.0.2.7", "deny", id="no-access-is-better"),
-        pytest.param("192.0.2.7", "192.0.2.0", "192.0.2.7", "allow", id="only-from-is-better"),
-        pytest.param("192.0.2.7", "192.0.2.0", "192.0.2.8", "deny", id="only-from-has-another"),
-        pytest.param("192.0.2.7", "192.0.2.7", "192.0.2.7", "deny", id="both-alike"),
-        pytest.param("10.1.0.0", "10.0.0.0 10.1.2.0", "10.1.2.3", "deny", id="three-deep-denied"),
-        pytest.param("10.1.0.0", "10.0.0.0 10.1.2.0", "10.1.3.3", "allow", id="three-deep-let-in"),
-        pytest.param("10.1.0.0", EVERYBODY, "10.1.3.3", "allow", id="better-than-everybody"),
+        pytest.param("192.0.2.0", "192.0.2.7", "192.0.2.7", "deny", id="no-access-has-it"),
+        pytest.param("192.0.2.7", "192.0.2.0", "192.0.2.7", "deny", id="in-both-lists"),
+        pytest.param("10.0.0.0", "10.1.0.0", "10.2.0.1", "allow", id="in-only-from-alone"),
+        pytest.param("192.0.2.{0,7}", "", "192.0.2.9", "deny", id="a-zero-in-braces-counts"),
+        pytest.param("192.0.{2,3}", "", "192.0.3.9", "allow", id="a-factorized-network"),
+        pytest.param("::/0", "", "192.0.2.7", "allow", id="all-of-ipv6-has-ipv4"),
+        pytest.param("::ffff:192.0.2.7", "", "192.0.2.7", "allow", id="an-ipv4-mapped-one"),
+        pytest.param("::ffff:192.0.2.0/120", "", "192.0.3.7", "deny", id="a-mapped-network"),
+        pytest.param(EVERYBODY, "", "2001:db8::7", "deny", id="all-zeros-are-ipv4"),
     ],
 )
-def test_the_better_match_wins(
+def test_a_client_is_judged_as_by_xinetd(
     only_from: str | None, no_access: str, address: str, expected: str
 ) -> None:
     assert verdict(only_from, no_access, address) == expected
@@ -70,7 +72,7 @@ def test_the_better_match_wins(
         pytest.param("a.example.org", "", "b.example.org", "deny", id="another-host"),
         pytest.param(".example.org", "", "b.example.org", "allow", id="of-the-domain"),
         pytest.param(".example.org", "b.example.org", "b.example.org", "deny", id="but-for-one"),
-        pytest.param("b.example.org", ".example.org", "b.example.org", "allow", id="only-one"),
+        pytest.param("b.example.org", ".example.org", "b.example.org", "deny", id="in-both"),
         pytest.param(".example.org", "192.0.2.0", "b.example.org", "deny", id="by-address"),
     ],
 )
@@ -82,11 +84,22 @@ def test_whom_the_lists_let_in_the_rules_below_may_still_refuse() -> None:
     assert verdict("192.0.2.0", "", "192.0.2.7", below="ALL: ALL: deny\n") == "deny"
 
 
+def test_an_ipv4_service_has_no_ipv4_mapped_clients() -> None:
+    rules = access_rules("in.x", parse_clients(["::/0"]), [], "/f", is_dual=False)
+    assert rules.lines == ("in.x: ALL EXCEPT [::]/0: deny",)
+
+
 def test_a_long_list_goes_into_a_host_file() -> None:
     many = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
     assert sum(map(len, many)) > MAX_LIST_BYTES
-    rules = access_rules("in.x", parse_clients(many), [], "/f")
+    rules = access_rules("in.x", parse_clients(many), [], "/f", is_dual=True)
     assert rules.lines == ("in.x: ALL EXCEPT /f/in.x.only-from: deny",)
+
+
+def test_a_long_list_of_those_kept_out_goes_into_another() -> None:
+    many = [f"10.0.{number // 250}.{number % 250 + 1}" for number in range(300)]
+    rules = access_rules("in.x", None, parse_clients(many), "/f", is_dual=True)
+    assert rules.lines == ("in.x: /f/in.x.no-access: deny",)
 
 
 @pytest.mark.parametrize(("address", "expected"), [("10.0.1.3", "allow"), ("10.9.1.3", "deny")])
@@ -95,7 +108,9 @@ def test_a_long_list_is_decided_alike(address: str, expected: str) -> None:
     assert verdict(many, "", address) == expected
 
 
-@pytest.mark.parametrize("word", ["192.0.2.300", "192.0.2.0/33", "1.2.3.4.5", "a b:c", "x;y"])
+@pytest.mark.parametrize(
+    "word", ["192.0.2.300", "192.0.2.0/33", "1.2.3.4.5", "127", "a b:c", "x;y"]
+)
 def test_what_is_no_client_is_said(word: str) -> None:
     with pytest.raises(NoPattern):
         parse_clients([word])
