@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The user at the client's end, as the client's host tells it: RFC 1413 (docs/language.md 13.4).
+"""The user at the client's end, as the client's host tells it: RFC 1413 (docs/lookups.md, Ident).
 
     gate    40123, 22\r\n                              from the connection's own local address
     host    40123, 22 : USERID : UNIX : bob\r\n        else: unknown

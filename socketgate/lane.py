@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from socketgate.rules.verdict import Verdict
 
-#: So many are kept. The rules keep as many verdicts ready.
+#: So many are kept: one for each rule that lets clients in, and each of our addresses.
 MAX_LANES = 10_000
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The name of an address, checked both ways, as libwrap does it (docs/language.md 13.2).
+"""The name of an address, checked both ways, as libwrap does it (docs/lookups.md, Names).
 
     getnameinfo(3) ──▶ no name ─────────────────────────────────▶ unknown
                   └──▶ name ──▶ reads as an address ────────────▶ paranoid
@@ -22,7 +22,7 @@ from socketgate.rules.request import PARANOID, UNKNOWN
 #: Where the answers may come from: when one of these files changes, kept answers are stale.
 FILES = ("/etc/hosts", "/etc/host.conf", "/etc/resolv.conf", "/etc/nsswitch.conf")
 
-#: A name that is a fact ends here (docs/language.md 13.1).
+#: A name that is a fact ends here (docs/lookups.md, Names).
 FACT_BYTES = 127
 
 #: gai_strerror(3) is wordy and differs between C libraries.
