@@ -49,7 +49,8 @@ LAYERS = {
     "what a gate tells": "report explain operations metrics",
     "the daemon": "daemon",
     "what prints units and serves backends": """
-        unitprograms unitcheck unitfile unitinstall xinetd xinetdaccess xinetdplan launcher commandrunner
+        unitprograms unitcheck unitfile unitinstall xinetd xinetdaccess xinetdplan
+        launcher commandrunner
         """,
     "the command line": """
         cli cli.output cli.matchtext cli.matchlines cli.match cli.check

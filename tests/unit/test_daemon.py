@@ -266,4 +266,7 @@ def test_run_by_hand_the_user_s_own_state_folder_is_made() -> None:
 
 def test_where_no_folder_can_be_made_nothing_is_kept() -> None:
     home = "/proc/none"
-    assert as_nobody(lambda: str(own_folder("STATE_DIRECTORY", {"XDG_STATE_HOME": home}, "sshd"))) == "None"
+    assert (
+        as_nobody(lambda: str(own_folder("STATE_DIRECTORY", {"XDG_STATE_HOME": home}, "sshd")))
+        == "None"
+    )
