@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from socketgate.errors import ConfigError
-from socketgate.unitcheck import parse_listen, parse_name, parse_program, parse_user
+from socketgate.unitcheck import Reach, parse_listen, parse_name, parse_program, parse_user
 from socketgate.unitfile import UNITS, Plan, UnitFile, quote, render
 from socketgate.unitprograms import PLAIN, find_program
 from socketgate.xinetd import Attribute, Service
@@ -207,8 +207,10 @@ def _address(service: Service) -> str:
     """The value of ListenStream=."""
     port = service.word("port") or _port_of(service)
     bind = _bound(service)
+    if not bind and _is_ipv6_only(service):
+        return f"[::]:{port}"
     if not bind:
-        return port if _has_flag(service, "IPV6") else f"0.0.0.0:{port}"
+        return f"0.0.0.0:{port}" if _has_flag(service, "IPV4") else port
     name = "bind" if "bind" in service.attributes else "interface"
     address = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
     _at(service, name, lambda: parse_listen(address))
@@ -218,6 +220,10 @@ def _address(service: Service) -> str:
 def _bound(service: Service) -> str:
     """The one address it listens on; empty for all."""
     return service.word("bind") or service.word("interface")
+
+
+def _is_ipv6_only(service: Service) -> bool:
+    return service.word("v6only") == "yes"
 
 
 def _port_of(service: Service) -> str:
@@ -243,7 +249,9 @@ def _drop_ins(service: Service, name: str, remarks: list[str]) -> list[UnitFile]
         path = f"{UNITS}/{name}-gated@.service.d/xinetd.conf"
         files.append(UnitFile(path, "\n".join(["[Service]", *lines, ""])))
     flags = [flag.upper() for flag in service.words("flags")]
-    if socket_lines := [SOCKET_FLAGS[flag] for flag in flags if flag in SOCKET_FLAGS]:
+    socket_lines = [SOCKET_FLAGS[flag] for flag in flags if flag in SOCKET_FLAGS]
+    socket_lines += ["BindIPv6Only=ipv6-only"] if _is_ipv6_only(service) else []
+    if socket_lines:
         path = f"{UNITS}/socketgate@{name}.socket.d/xinetd.conf"
         files.append(UnitFile(path, "\n".join(["[Socket]", *socket_lines, ""])))
     for flag in flags:
@@ -270,7 +278,7 @@ def _rules(service: Service, name: str, remarks: list[str]) -> Rules:
                 f"{_place(service, list_name)}: {client.name}: taken for a host; if it is a network"
                 " of networks(5), write its number"
             )
-    is_dual = _has_flag(service, "IPV6") or ":" in _bound(service)
+    is_dual = parse_listen(_address(service)).reach is not Reach.IPV4
     rules = access_rules(name, only_from, no_access, HOST_FILES, is_dual=is_dual)
     if _has_flag(service, "NOLIBWRAP"):
         # What xinetd lets in, no rule of hosts.allow or hosts.deny keeps out.

@@ -41,8 +41,10 @@ def test_the_program_is_started_for_each_client(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("attributes", "address"),
     [
-        pytest.param({}, "0.0.0.0:23", id="ipv4-by-default"),
+        pytest.param({}, "23", id="both-families-by-default"),
         pytest.param({"flags": "IPv6"}, "23", id="both-families"),
+        pytest.param({"flags": "IPv4"}, "0.0.0.0:23", id="ipv4"),
+        pytest.param({"v6only": "yes"}, "[::]:23", id="ipv6"),
         pytest.param({"bind": "192.0.2.1"}, "192.0.2.1:23", id="one-address"),
         pytest.param({"interface": "192.0.2.1"}, "192.0.2.1:23", id="by-its-other-name"),
         pytest.param({"bind": "2001:db8::1"}, "[2001:db8::1]:23", id="an-ipv6-address"),
@@ -58,7 +60,7 @@ def test_it_listens_where_xinetd_did(
 def test_the_port_is_the_services(tmp_path: Path) -> None:
     (one,) = imported(tmp_path, block("ssh", port=""))
     assert isinstance(one, Imported)
-    assert one.plan.listens[0].text == "0.0.0.0:22"
+    assert one.plan.listens[0].text == "22"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +128,12 @@ def test_flags_of_the_socket_stand_in_a_drop_in(tmp_path: Path) -> None:
         "KeepAlive=yes",
         "NoDelay=yes",
     ]
+
+
+def test_only_ipv6_stands_in_a_drop_in(tmp_path: Path) -> None:
+    one = behind_the_gate(tmp_path, v6only="yes")
+    lines = lines_of(one, "/socketgate@in.x.socket.d/xinetd.conf")
+    assert lines == ["[Socket]", "BindIPv6Only=ipv6-only"]
 
 
 def test_only_from_refuses_the_others(tmp_path: Path) -> None:
