@@ -42,9 +42,12 @@ def descriptors() -> set[str]:
 
 
 def children() -> set[str]:
-    """The processes we started and didn't wait for."""
+    """The processes we started and didn't wait for.
+
+    Without their names: subprocess returns a moment before execve(2) gives the child its own.
+    """
     return {
-        f"process {pid}, {read_text(Path('/proc', pid, 'comm')).strip()}"
+        f"process {pid}"
         for task in Path("/proc/self/task").iterdir()
         for pid in read_text(task / "children").split()
     }
@@ -86,7 +89,16 @@ class Complaints(logging.Handler):
 
 def left_behind(before: list[set[str]]) -> list[str]:
     """What is there now and was not before."""
-    return sorted(thing for was, now in zip(before, LEAKS, strict=True) for thing in now() - was)
+    left = (thing for was, now in zip(before, LEAKS, strict=True) for thing in now() - was)
+    return sorted(map(with_name, left))
+
+
+def with_name(thing: str) -> str:
+    """A process with its name."""
+    kind, _, number = thing.partition(" ")
+    if kind != "process":
+        return thing
+    return f"{thing}, {read_text(Path('/proc', number, 'comm')).strip()}"
 
 
 @pytest.fixture(autouse=True)
