@@ -100,6 +100,7 @@ for folder in /usr/lib/python3.11/site-packages /usr/lib/python3.13/site-package
     echo "$folder"
 done >/usr/lib/python3/dist-packages/foreign.pth
 mkdir -p /usr/lib/python3.11/site-packages /usr/lib/python3.13/site-packages /usr/share/licenses \\
+    /usr/share/zsh/site-functions /usr/share/fish/vendor_completions.d \\
     /usr/lib/systemd/system-preset /var/lib/rpm /var/lib/pacman
 echo 'disable *' >/usr/lib/systemd/system-preset/99-default-disable.preset
 [ -e /usr/bin/python ] || ln -s python3 /usr/bin/python
