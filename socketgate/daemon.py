@@ -251,7 +251,7 @@ class Daemon:
             gate.open()
         if kept:
             gone = self._store.forget_the_rest()
-            log.info("%d clients waited in the descriptor store, %d of no listener", kept, gone)
+            log.info("%d clients waited in the descriptor store, %d of them are gone", kept, gone)
         self._feed_watchdog()
         gc.collect()
         gc.freeze()  # what stays is not looked through again and again

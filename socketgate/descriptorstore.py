@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from socketgate.accept import Connection
 from socketgate.activation import Listener
+from socketgate.identify import is_ip
 from socketgate.notify import Notifier
 
 #: FileDescriptorStoreMax= of the shipped units.
@@ -33,6 +34,9 @@ STORE_AFTER_SECONDS = 1.0
 MAX_NAME = 255
 
 PREFIX = "client-"
+
+#: Of a listener: all addresses of the machine.
+ANY = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 
 
 def take_stored(passed: dict[int, str]) -> dict[int, str]:
@@ -48,10 +52,46 @@ def _is_client(fd: int, name: str) -> bool:
     if not name.startswith(PREFIX) or not name.rpartition("-")[2].isdecimal():
         return False
     try:
-        with socket.socket(fileno=os.dup(fd)) as sock:
+        with _lent(fd) as sock:
             return not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
     except OSError:
         return False
+
+
+def _is_of(fd: int, name: str, listener: Listener) -> bool:
+    """Whether this listener has accepted the client, who is still there.
+
+    Listeners may share a name: the rules may say something else for each port.
+    """
+    if name.removeprefix(PREFIX).rpartition("-")[0] != listener.name:
+        return False
+    with _lent(fd) as sock:
+        if sock.family != listener.sock.family:
+            return False
+        try:
+            sock.getpeername()
+        except OSError:  # ENOTCONN
+            return False
+        own, listening = sock.getsockname(), listener.sock.getsockname()
+    if listener.sock.family == socket.AF_VSOCK:
+        return bool(own[1] == listening[1])
+    if is_ip(listener):
+        return own[1] == listening[1] and listening[0] in (*ANY, own[0])
+    return bool(own == listening)
+
+
+def _accepted_ns(name: str) -> int:
+    return int(name.rpartition("-")[2])
+
+
+@contextlib.contextmanager
+def _lent(fd: int) -> Iterator[socket.socket]:
+    """A socket object for a descriptor that stays ours."""
+    sock = socket.socket(fileno=fd)
+    try:
+        yield sock
+    finally:
+        sock.detach()
 
 
 class DescriptorStore:
@@ -78,11 +118,14 @@ class DescriptorStore:
 
     def take_back(self, listener: Listener, numbers: Iterator[int]) -> list[Connection]:
         """The clients of this listener whom an earlier run has left, the longest waiting first."""
-        mine = [(int(at), fd) for fd, name, at in self._split() if name == listener.name]
-        return [self._restore(fd, at, listener, next(numbers)) for at, fd in sorted(mine)]
+        mine = [fd for fd, name in self._passed.items() if _is_of(fd, name, listener)]
+        return [
+            self._restore(fd, listener, next(numbers))
+            for fd in sorted(mine, key=lambda fd: _accepted_ns(self._passed[fd]))
+        ]
 
     def forget_the_rest(self) -> int:
-        """Let go of clients whose listener is gone. The answer: how many."""
+        """Let go of clients who are gone, or their listener. The answer: how many."""
         left, self._passed = self._passed, {}
         for fd, name in left.items():
             self._remove(name)
@@ -130,22 +173,11 @@ class DescriptorStore:
         for connection in (*waiting, *self._looking_up):
             self.keep(connection)
 
-    def _split(self) -> Iterator[tuple[int, str, str]]:
-        for fd, name in self._passed.items():
-            listener, _, at = name.removeprefix(PREFIX).rpartition("-")
-            yield fd, listener, at
-
-    def _restore(self, fd: int, accepted_ns: int, listener: Listener, number: int) -> Connection:
-        sock = socket.socket(listener.sock.family, listener.sock.type, fileno=fd)
-        try:
-            peer = sock.getpeername()
-        except OSError:  # ENOTCONN: it has gone meanwhile, and says so again when it is sent
-            peer = ""
-        finally:
-            sock.detach()
-        connection = Connection(fd, peer, listener, number)
-        connection.accepted_ns = accepted_ns
+    def _restore(self, fd: int, listener: Listener, number: int) -> Connection:
+        with _lent(fd) as sock:
+            connection = Connection(fd, sock.getpeername(), listener, number)
         connection.stored = self._passed.pop(fd)
+        connection.accepted_ns = _accepted_ns(connection.stored)
         self._kept.add(connection)
         return connection
 

@@ -38,7 +38,7 @@ LAYERS = {
         accounts accountcheck netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation lane accept descriptorstore identify limits entry introduction refusals audit
+        activation lane accept identify descriptorstore limits entry introduction refusals audit
         trust
         command_message commands commandconnect banner act channel handoff
         rulefiles tablefile largerules compiler reload

@@ -2,16 +2,19 @@
 import asyncio
 import itertools
 import os
+import select
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from socketgate.accept import Connection
+from socketgate.accept import Connection, PeerAddress
+from socketgate.activation import Listener
 from socketgate.descriptorstore import MAX_STORED, DescriptorStore, most_stored, take_stored
 from socketgate.notify import Notifier
-from tests.support.clients import client_of, listening
+from tests.support.clients import client_of, listening, listening_locally
 from tests.support.waiting import PATIENCE_SECONDS, environment
 
 SECOND_NS = 10**9
@@ -45,11 +48,15 @@ def manager(tmp_path: Path) -> Iterator[Manager]:
         yield manager
 
 
+def accepted(listener: Listener) -> tuple[socket.socket, PeerAddress]:
+    listener.sock.settimeout(PATIENCE_SECONDS)
+    return listener.sock.accept()
+
+
 @pytest.fixture
 def connection() -> Iterator[Connection]:
     with listening() as listener, client_of(listener) as client:
-        listener.sock.settimeout(PATIENCE_SECONDS)
-        sock, peer = listener.sock.accept()
+        sock, peer = accepted(listener)
         with client, Connection(sock.detach(), peer, listener, 1) as connection:
             yield connection
 
@@ -172,6 +179,35 @@ def test_a_client_of_no_listener_is_let_go(manager: Manager, connection: Connect
     assert store.take_back(connection.listener, itertools.count(1)) == []
     assert store.forget_the_rest() == 1
     assert manager.messages() == [("FDSTOREREMOVE=1\nFDNAME=client-gone-12", "")]
+
+
+def test_a_client_comes_back_to_the_port_it_came_by(
+    manager: Manager, connection: Connection
+) -> None:
+    store = DescriptorStore(Notifier(print), stored_copy(connection, "sshd", 12))
+    with listening() as other:
+        assert store.take_back(other, itertools.count(1)) == []
+    assert store.forget_the_rest() == 1
+    assert len(manager.messages()) == 1
+
+
+def test_a_client_that_reset_meanwhile_does_not_come_back() -> None:
+    with listening() as listener:
+        with client_of(listener) as client:
+            sock, _ = accepted(listener)
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        select.select([sock], [], [], PATIENCE_SECONDS)
+        store = DescriptorStore(None, {sock.detach(): "client-sshd-12"})
+        assert store.take_back(listener, itertools.count(1)) == []
+        assert store.forget_the_rest() == 1
+
+
+def test_a_local_client_comes_back_too(tmp_path: Path) -> None:
+    with listening_locally(tmp_path) as listener, client_of(listener):
+        sock, _ = accepted(listener)
+        store = DescriptorStore(None, {sock.detach(): "client-sshd-12"})
+        (again,) = store.take_back(listener, itertools.count(1))
+        again.close()
 
 
 def test_at_a_stop_all_who_wait_are_kept_at_once(manager: Manager, connection: Connection) -> None:
