@@ -8,6 +8,7 @@ No label ever has a client's address: strangers would make a time series each.
 
 import asyncio
 import contextlib
+import errno
 import os
 import tempfile
 from collections import Counter
@@ -149,8 +150,10 @@ def encode(answers: Answers, accept: str = "") -> tuple[bytes, str]:
 def write_file(path: Path, text: bytes) -> None:
     """Write for node_exporter's textfile collector: there is the old file or the whole new one.
 
-    Raises OSError.
+    Raises OSError; nothing but a file is replaced, and so no device.
     """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is there and is no file")
     with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
         draft = Path(new.name)
         try:

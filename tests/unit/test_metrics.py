@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+import os
 import stat
 from pathlib import Path
 
@@ -94,11 +95,17 @@ def test_everybody_may_read_the_file(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "x.prom").stat().st_mode) == 0o644
 
 
-def test_a_file_that_cannot_be_written_leaves_no_other(tmp_path: Path) -> None:
-    (tmp_path / "x.prom").mkdir()
-    with pytest.raises(IsADirectoryError):
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.prom")
+    with pytest.raises(OSError, match="is no file"):
         write_file(tmp_path / "x.prom", b"")
-    assert [path.name for path in tmp_path.iterdir()] == ["x.prom"]
+    assert (tmp_path / "x.prom").is_fifo()
+
+
+def test_a_file_that_cannot_be_written_leaves_no_other(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="File name too long"):
+        write_file(tmp_path / ("x" * 250), b"")
+    assert list(tmp_path.iterdir()) == []
 
 
 def answer_to(*requests: bytes, scrapes: Scrapes | None = None) -> bytes:

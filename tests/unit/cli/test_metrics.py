@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,32 @@ import pytest
 from socketgate.cli import main
 from socketgate.cli.gates import running_gates
 from socketgate.cli.metrics import read_gates
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def without_the_library(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command where prometheus_client can't be imported."""
+    (tmp_path / "prometheus_client.py").write_text("raise ImportError\n")
+    return subprocess.run(
+        [sys.executable, "-m", "socketgate", *words],
+        env={"PYTHONPATH": f"{tmp_path}:{PROJECT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("words", [[], ["--output=/nowhere/x.prom"], ["--serve"]])
+def test_without_the_library_it_says_what_to_install(tmp_path: Path, words: list[str]) -> None:
+    done = without_the_library(tmp_path, "metrics", f"--gates={tmp_path}", *words)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "install python3-prometheus-client" in done.stderr
+
+
+def test_without_the_library_there_is_help(tmp_path: Path) -> None:
+    done = without_the_library(tmp_path, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_without_gates_nothing_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
