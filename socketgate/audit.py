@@ -10,7 +10,7 @@ import collections
 import time
 
 from socketgate.accept import Connection
-from socketgate.entry import DAEMON_FACILITY, KINDS, LEVELS, EntryWriter, Outcome
+from socketgate.entry import DAEMON_FACILITY, KINDS, EntryWriter, Outcome
 from socketgate.journal import MESSAGE_ID, Journal, encode_entry
 from socketgate.limits import WINDOW_SECONDS, Repetition
 from socketgate.refusals import RefusalCounts
@@ -60,16 +60,21 @@ class Audit:
 
     def _sum_up(self) -> None:
         self._window = None
-        for network, count in self._repetition.close_window().items():
-            text = f"refused connect from {network}: and {count} more in {WINDOW_SECONDS:.0f} s"
-            fields: dict[str, str | int] = {
-                "MESSAGE": text,
-                "PRIORITY": LEVELS["warning"],
-                "SYSLOG_IDENTIFIER": self._daemon,
-                "SYSLOG_FACILITY": DAEMON_FACILITY,
-                "MESSAGE_ID": MESSAGE_ID + "108",
-                "SOCKETGATE_DAEMON": self._daemon,
-                "SOCKETGATE_CLIENT_NETWORK": network,
-                "SOCKETGATE_COUNT": count,
-            }
-            self._journal.send(encode_entry(fields))
+        for outcome, repetition in self._repetitions.items():
+            for network, count in repetition.close_window().items():
+                self._journal.send(encode_entry(self._summary(outcome, network, count)))
+
+    def _summary(self, outcome: Outcome, network: str, count: int) -> dict[str, str | int]:
+        kind = KINDS[outcome]
+        text = f"{kind.before} {network}{kind.after}: and {count} more in {WINDOW_SECONDS:.0f} s"
+        return {
+            "MESSAGE": text,
+            "PRIORITY": kind.level,
+            "SYSLOG_IDENTIFIER": self._daemon,
+            "SYSLOG_FACILITY": DAEMON_FACILITY,
+            "MESSAGE_ID": MESSAGE_ID + "108",
+            "SOCKETGATE_DAEMON": self._daemon,
+            "SOCKETGATE_OUTCOME": outcome.value,
+            "SOCKETGATE_CLIENT_NETWORK": network,
+            "SOCKETGATE_COUNT": count,
+        }

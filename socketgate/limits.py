@@ -18,8 +18,8 @@ class Repetition:
     """Which of many alike events are written out, and how many were not, each ten seconds."""
 
     def __init__(self, most_per_network: int, most_in_all: int) -> None:
-        self._most_per_network = most_per_network
-        self._most_in_all = most_in_all
+        self.most_per_network = most_per_network
+        self.most_in_all = most_in_all
         self._written: dict[str, int] = {}
         self._left_out: dict[str, int] = {}
         self._in_all = 0
@@ -35,8 +35,8 @@ class Repetition:
             network = network_of(address.encode())
         written = self._written.get(network, 0)
         if (
-            written < self._most_per_network
-            and self._in_all < self._most_in_all
+            written < self.most_per_network
+            and self._in_all < self.most_in_all
             and (written or len(self._written) < MAX_NETWORKS)
         ):
             self._written[network] = written + 1
