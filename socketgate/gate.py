@@ -13,10 +13,9 @@ line, and whatever goes wrong on the way costs that one connection, which is den
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 from socketgate.accept import CannotAccept, Connection, accept_burst
@@ -81,7 +80,6 @@ class Gate:
         self._stations = stations
         self._servers = ServerAddresses(listener)
         self._is_ip = is_ip(listener)
-        self._numbers: Iterator[int] = itertools.count(1)
         self._tasks: dict[asyncio.Task[None], Connection] = {}
         self._loop = asyncio.get_running_loop()
         self._accepted: list[Connection] = []
@@ -105,7 +103,7 @@ class Gate:
     def open(self) -> None:
         """Go on with those whom an earlier run has left in the descriptor store, and accept."""
         self._is_open = True
-        self._accepted += self._stations.store.take_back(self.listener, self._numbers)
+        self._accepted += self._stations.store.take_back(self.listener, self._stations.numbers)
         self.go_on()
 
     async def stop(self, seconds: float) -> None:
@@ -174,7 +172,7 @@ class Gate:
     def _on_readable(self) -> None:
         room = self._stations.limits.held_connections - self.waiting_in_line
         try:
-            for connection in accept_burst(self.listener, self._numbers, min(MAX_BURST, room)):
+            for connection in accept_burst(self.listener, self._stations.numbers, min(MAX_BURST, room)):
                 self._accepted.append(connection)
                 self._is_short = False
         except CannotAccept as error:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What the gates of one process have in common, each station by the type of what it does."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from socketgate.act import RunCommand, run_nothing
@@ -19,6 +20,8 @@ class Stations:
     """What a gate shares with the others of its process."""
 
     rules: RulesInForce
+    #: Numbers connections; no two of a process have the same.
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     look_for_changes: Callable[[], None]
     known: Known
     look_up: LookUp
