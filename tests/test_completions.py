@@ -62,6 +62,23 @@ def test_shellcheck_has_nothing_to_say() -> None:
     assert said("shellcheck", "--shell=bash", str(FOLDER / "socketgate.bash")) == ""
 
 
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("socketgate met", "socketgate metrics "),
+        ("socketgate check --no", "socketgate check --no-lookups "),
+        ("socketgate unit x --handoff ch", "socketgate unit x --handoff channel "),
+        ("socketgate launch --max 3 --stde", "socketgate launch --max 3 --stderr="),
+        ("socketgate import xin", "socketgate import xinetd "),
+    ],
+)
+def test_zsh_completes_a_line(line: str, completed: str) -> None:
+    script = PROJECT / "tests" / "support" / "zsh_completion.zsh"
+    words = ("zsh", "-f", str(script), str(FOLDER), line)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"{completed}\n"
+
+
 def test_zsh_can_read_its_own() -> None:
     assert said("zsh", "-n", str(FOLDER / "_socketgate")) == ""
 

@@ -60,6 +60,8 @@ ARGUMENTS = {
 }
 #: Words that come first, in place of any other.
 FIRST = {"import": ("xinetd",)}
+#: Verbs with a name, and options, before the program.
+NAMED = {"unit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +279,8 @@ def _zsh_option(option: Option, name: str) -> str:
 
 
 def _zsh_arguments(one: Verb) -> list[str]:
+    if one.name in NAMED:  # *:: would take the options behind the name for the program's
+        return ["1:name: ", "*:program:_files"]
     if one.arguments is Value.COMMAND:
         return ["*::program:_normal"]
     if first := FIRST.get(one.name):
