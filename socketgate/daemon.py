@@ -65,8 +65,9 @@ def run(config_path: Path | None) -> None:
     listeners = passed_listeners(lambda: passed)
     journal = Journal()
     notifier = Notifier()
+    daemons = ", ".join(sorted({listener.name for listener in listeners}))
     logging.basicConfig(
-        level=logging.INFO, format="%(message)s", handlers=[JournalHandler(journal)]
+        level=logging.INFO, format="%(message)s", handlers=[JournalHandler(journal, daemons)]
     )
     try:
         store = DescriptorStore(notifier, stored)

@@ -208,9 +208,11 @@ class JournalHandler(logging.Handler):
         (logging.INFO, 6),
     )
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, daemons: str = "") -> None:
+        """`daemons` are those served, for the catalog's texts."""
         super().__init__()
         self._journal = journal
+        self._daemons = daemons
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record as an entry of its own."""
@@ -223,6 +225,8 @@ class JournalHandler(logging.Handler):
             "CODE_FILE": record.pathname,
             "CODE_LINE": record.lineno,
         }
+        if self._daemons:
+            fields["SOCKETGATE_DAEMON"] = self._daemons
         message_id = getattr(record, "message_id", None)
         if message_id:
             fields["MESSAGE_ID"] = message_id
