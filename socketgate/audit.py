@@ -26,7 +26,12 @@ class Audit:
         self._journal = journal
         self._daemon = daemon
         self._writer = EntryWriter(daemon)
-        self._repetition = repetition
+        #: For each outcome that a stranger can cause as often as he likes.
+        self._repetitions = {
+            outcome: Repetition(repetition.most_per_network, repetition.most_in_all)
+            for outcome, kind in KINDS.items()
+            if kind.is_summed_up
+        }
         self._window: asyncio.TimerHandle | None = None
         #: Connections by outcome since the start, exact whatever was written out.
         self.counts = dict.fromkeys(Outcome, 0)
@@ -43,7 +48,8 @@ class Audit:
         if outcome is Outcome.REFUSED:
             self.refusals.add(connection.verdict)
             self.last_refused.append((time.time(), connection.bare_address))
-        if KINDS[outcome].is_summed_up and not self._repetition.admit(connection.bare_address):
+        repetition = self._repetitions.get(outcome)
+        if repetition is not None and not repetition.admit(connection.bare_address):
             self._open_window()
             return
         self._journal.send(self._writer.encode(connection, outcome))

@@ -170,9 +170,10 @@ class Gate:
         self._is_reading = may_read
 
     def _on_readable(self) -> None:
-        room = self._stations.limits.held_connections - self.waiting_in_line
+        numbers = self._stations.numbers
+        most = min(MAX_BURST, self._stations.limits.held_connections - self.waiting_in_line)
         try:
-            for connection in accept_burst(self.listener, self._stations.numbers, min(MAX_BURST, room)):
+            for connection in accept_burst(self.listener, numbers, most):
                 self._accepted.append(connection)
                 self._is_short = False
         except CannotAccept as error:

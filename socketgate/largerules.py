@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NoReturn
 
+from socketgate.accountcheck import account_faults
 from socketgate.config import OnError, RulesConfig
 from socketgate.rulefiles import interfaces, read_source, read_sources, save_sources
+from socketgate.rules.names import accounts_named
 from socketgate.rules.policy import Compiled, Policy
 from socketgate.rules.request import TableName
 from socketgate.rules.rule import rule_number
@@ -52,17 +54,17 @@ class CannotCompile(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What keeps rules from being put in force: the diagnostic's code, and what it says."""
+    """What keeps rules from being put in force: the diagnostic's code, and what it advises."""
 
     code: str
-    brief: str
+    advice: str
 
 
 class WrongRules(Exception):
     """The rules have these faults."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        super().__init__(faults[0].brief)
+        super().__init__(faults[0].advice)
         self.faults = faults
 
 
@@ -184,9 +186,9 @@ def _make(order: Order) -> dict[str, object]:
     before = {path: status_of(path) for path in _main_files(order.config)}
     sources = read_sources(order.config)
     table = build_table(sources)
-    faults = faults_of(table)
+    faults = all_faults_of(table)
     if faults and order.config.on_error is OnError.KEEP:
-        return {"errors": [(fault.code, fault.brief) for fault in faults]}
+        return {"errors": [(fault.code, fault.advice) for fault in faults]}
     if order.last_good is not None:
         save_sources(sources, order.last_good)
     prepared = prepare(sources, table, order.keys, before)
@@ -284,7 +286,7 @@ def read_answer(answer: bytes) -> Prepared:
     except ValueError as error:
         raise CannotCompile("the compiling process was ended") from error
     if "errors" in said:
-        raise WrongRules([Fault(code, brief) for code, brief in said["errors"]])
+        raise WrongRules([Fault(code, advice) for code, advice in said["errors"]])
     if "index" not in said:
         raise CannotCompile(said.get("trouble", "no answer"))
     return map_table(Path(said["index"]), is_own=True)
@@ -298,9 +300,15 @@ def table_of(prepared: Prepared, sources: Sources | None = None) -> RuleTable:
     return table
 
 
+def all_faults_of(table: RuleTable) -> list[Fault]:
+    """The same, and the users and groups that options name and that don't exist. May take long."""
+    accounts = account_faults(accounts_named(table))
+    return [*faults_of(table), *(Fault(one.code, one.advice) for one in accounts)]
+
+
 def faults_of(table: RuleTable) -> list[Fault]:
     """What keeps a table from being put in force."""
-    return [Fault(error.code, error.brief) for error in table.errors]
+    return [Fault(error.code, error.advice) for error in table.errors]
 
 
 def _main_files(config: RulesConfig) -> tuple[str, str]:

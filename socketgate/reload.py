@@ -14,9 +14,10 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 
+from socketgate.accountcheck import account_faults
 from socketgate.compiler import Compiler
 from socketgate.config import OnError, RulesConfig
 from socketgate.errors import RuleError
@@ -26,10 +27,12 @@ from socketgate.largerules import (
     CannotCompile,
     Fault,
     WrongRules,
+    all_faults_of,
     faults_of,
     size_of,
 )
 from socketgate.rulefiles import load_saved_sources, read_sources, save_sources
+from socketgate.rules.names import accounts_named
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.tablefile import NotUsable
@@ -45,6 +48,10 @@ LONGEST_SETTLING_SECONDS = 0.05
 HALF_WRITTEN_SECONDS = 0.5
 HALF_WRITTEN = "missing-newline"
 
+#: How long, in seconds, a reload waits for the accounts that options name; clients wait with it.
+ACCOUNT_SECONDS = 0.2
+
+LOADED = {"message_id": MESSAGE_ID + "109"}
 REJECTED = {"message_id": MESSAGE_ID + "10a"}
 LAST_GOOD = "last-good-rules.tar"
 
@@ -132,20 +139,41 @@ class RulesInForce:
         if compiler is not None:
             self._reload_large(compiler)
             return
-        with self._settling_ends():
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self._settling_ends())
             sources = self._read()
             if sources == self.sources:
                 self._accept()
-            elif (compiler := self._large()) is not None:  # a host file that was not known yet
+                return
+            if (compiler := self._large()) is not None:  # a host file that was not known yet
                 self._reload_large(compiler)
+                return
+            table = build_table(sources)
+            if self._config.on_error is OnError.LIBWRAP or not accounts_named(table):
+                self._offer(sources, table)
+            elif self._making is None:
+                rest = stack.pop_all()
+                self._begin(self._offer_by_accounts(sources, table, rest))
             else:
-                self._offer(sources, build_table(sources))
+                self._is_stale = True
 
     def _reload_large(self, compiler: Compiler) -> None:
         self._is_stale = self._making is not None
         if self._making is None:
-            self._making = self._loop.create_task(self._make(compiler))
-            self._making.add_done_callback(lambda _: self._made())
+            self._begin(self._make(compiler))
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        self._making = self._loop.create_task(work)
+        self._making.add_done_callback(lambda _: self._made())
+
+    async def _offer_by_accounts(
+        self, sources: Sources, table: RuleTable, settling: contextlib.ExitStack
+    ) -> None:
+        """The same, once it is known whether the users and groups that options name exist."""
+        with settling:
+            uses = accounts_named(table)
+            found = await asyncio.to_thread(account_faults, uses, max_seconds=ACCOUNT_SECONDS)
+            self._offer(sources, table, [Fault(one.code, one.advice) for one in found])
 
     async def close(self) -> None:
         """No more reloads; the kept copy is complete."""
@@ -215,15 +243,17 @@ class RulesInForce:
         else:
             self._offer(sources, table)
 
-    def _offer(self, sources: Sources, table: RuleTable) -> None:
+    def _offer(self, sources: Sources, table: RuleTable, more: Sequence[Fault] = ()) -> None:
         """Put a table in force, if it may be."""
-        if faults := self._faults(table):
+        if faults := [*self._faults(table), *more]:
             self._reject(faults)
             return
         self.sources, self.table = sources, table
         self.generation += 1
         self.loaded_at = time.time()
         self._accept()
+        text = "rules generation %d is in force: %d rules"
+        log.info(text, self.generation, table.rule_count, extra=LOADED)
         self._on_change()
         if self._large() is None:
             self._keep(sources)
@@ -244,6 +274,9 @@ class RulesInForce:
 
     def _faults(self, table: RuleTable) -> list[Fault]:
         return [] if self._config.on_error is OnError.LIBWRAP else faults_of(table)
+
+    def _all_faults(self, table: RuleTable) -> list[Fault]:
+        return [] if self._config.on_error is OnError.LIBWRAP else all_faults_of(table)
 
     def _first_table(self) -> Made:
         try:
@@ -277,7 +310,7 @@ class RulesInForce:
         if sources is None:
             sources = self._read()
         table = build_table(sources)
-        return sources, table, self._faults(table)
+        return sources, table, self._all_faults(table)
 
     def _kept_table(self) -> Made | None:
         if self._last_good is None:
@@ -286,7 +319,7 @@ class RulesInForce:
         if sources is None:
             return None
         table = build_table(sources)
-        return None if faults_of(table) else (sources, table)
+        return None if all_faults_of(table) else (sources, table)
 
     def _is_half_written(self, faults: list[Fault]) -> bool:
         """Whether only a newline is missing, and whoever writes the file may still be at it."""
@@ -327,4 +360,4 @@ async def _save(sources: Sources, path: Path, earlier: asyncio.Task[None] | None
 def summary_of(faults: list[Fault]) -> str:
     """The first fault, and how many more there are."""
     more = len(faults) - 1
-    return faults[0].brief + (f" (and {more} more errors: see 'socketgate check')" if more else "")
+    return faults[0].advice + (f" (and {more} more errors: see 'socketgate check')" if more else "")

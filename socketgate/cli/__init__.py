@@ -8,6 +8,7 @@ imported, so that `socketgate exec`, a part of every connection, starts fast.
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -88,6 +89,19 @@ def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
     return parser
 
 
+def _level_for_journal() -> str:
+    """What makes a line one of level `err` where journald reads standard error (sd-daemon(3)).
+
+    systemd.exec(5), JOURNAL_STREAM: its device and inode are those of the descriptor.
+    """
+    try:
+        status = os.fstat(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return ""
+    is_journal = os.environ.get("JOURNAL_STREAM") == f"{status.st_dev}:{status.st_ino}"
+    return "<3>" if is_journal else ""
+
+
 def main(words: Sequence[str]) -> int:
     """Run one command; the answer is the exit code. Errors for the user are one line on stderr."""
     named = words[0] if words else ""
@@ -96,7 +110,7 @@ def main(words: Sequence[str]) -> int:
     try:
         code: int = arguments.run(arguments)
     except SocketgateError as error:
-        print(f"socketgate: {error}", file=sys.stderr)
+        print(f"{_level_for_journal()}socketgate: {error}", file=sys.stderr)
         return EXIT_CODES.get(type(error), ExitCode.WRONG)
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -35,6 +35,11 @@ class Diagnostic:
         """Place and message in one line."""
         return f"{self.origin}:{self.line}:{self.column}: {self.message}"
 
+    @property
+    def advice(self) -> str:
+        """The same, with what to write instead."""
+        return f"{self.brief} ({self.hint})"
+
 
 class Findings:
     """Collects the diagnostics of one file."""

@@ -71,7 +71,7 @@ def lint_line(findings: Findings, line: LogicalLine) -> None:
 
 
 def _lint_incomplete(findings: Findings, line: LogicalLine) -> None:
-    rest = "this line and all below it are ignored"
+    rest = "libwrap takes neither this line nor any below it"
     if len(line.text) >= MAX_LINE_BYTES:
         message = f"the line is longer than {MAX_LINE_BYTES - 1} bytes: {rest}"
         findings.error("line-too-long", line.spot(0), message, "split it into several rules")
@@ -91,13 +91,13 @@ def lint_no_fields(findings: Findings, line: LogicalLine) -> None:
         findings.error(
             "unbalanced-bracket",
             line.spot(_bracket(line.text, 0, len(line.text))),
-            "brackets that don't match hide the colon: the line is ignored",
+            "brackets that don't match hide the colon: libwrap skips the line",
             "put brackets around IPv6 addresses and nowhere else",
         )
         return
     is_comment = line.text.lstrip(BLANKS).startswith(b"#")
     hint = _COLUMN_ONE if is_comment else "write DAEMONS : CLIENTS"
-    findings.error("no-colon", start, 'missing ":" separator: the line is ignored', hint)
+    findings.error("no-colon", start, 'missing ":" separator: libwrap skips the line', hint)
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,6 +290,7 @@ def test_a_flood_of_refusals_is_summed_up(record: Record) -> None:
     assert len(written_out) == 20
     assert summary == {
         "MESSAGE": "refused connect from 127.0.0.0/24: and 80 more in 10 s",
+        "SOCKETGATE_OUTCOME": "refused",
         "PRIORITY": "4",
         "SYSLOG_IDENTIFIER": "sshd",
         "SYSLOG_FACILITY": "3",
@@ -368,3 +369,17 @@ def test_the_facilities_and_levels_have_syslog_s_numbers() -> None:
         0,
         7,
     )
+
+
+def test_a_flood_of_one_kind_does_not_hide_another(record: Record) -> None:
+    async def scene() -> list[Fields]:
+        refuse(record, 100)
+        refuse(record, 1, Outcome.ERROR)
+        refuse(record, 21, Outcome.CLIENT_GONE)
+        record.audit.close()
+        return record.entries()
+
+    entries = play(scene())
+    texts = [entry["MESSAGE"] for entry in entries]
+    assert "refused connect from 127.0.0.1 (127.0.0.1): internal error" in texts
+    assert "connect from 127.0.0.0/24, but the client has gone: and 1 more in 10 s" in texts

@@ -412,3 +412,30 @@ def test_rules_of_which_no_copy_can_be_kept_are_in_force_all_the_same(
 
     play(scene())
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
+
+
+def test_an_option_that_names_an_unknown_user_keeps_the_previous_rules(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: ALL: user nosuchuser\n")
+        stage.rules.reload()
+        await stage.rules.settled()
+        assert stage.access() is Access.ALLOW
+        assert stage.rules.last_error.startswith(f'{stage.deny}:1:11: unknown user: "nosuchuser"')
+        stage.deny.write_text("ALL: ALL: user nobody\n")
+        stage.rules.reload()
+        assert stage.rules.is_settling
+        await stage.rules.settled()
+        assert stage.rules.last_error == ""
+        assert stage.rules.generation == 2
+
+    staged(tmp_path, scene)
+
+
+def test_a_start_with_an_unknown_group_fails(tmp_path: Path) -> None:
+    (tmp_path / "hosts.allow").write_text("ALL: ALL: group nosuchgroup\n")
+
+    async def scene(_stage: Stage) -> None:
+        raise AssertionError("it started")
+
+    with pytest.raises(RuleError, match="unknown group"):
+        staged(tmp_path, scene)

@@ -43,7 +43,7 @@ class Mistake:
 ERRORS = {
     "no-colon": Mistake("sshd ALL\n", "no-colon", 1, 1, 'missing ":"'),
     "indented-comment": Mistake(" # nobody\n", "no-colon", 1, 2, 'missing ":"'),
-    "comment-after-blank-line": Mistake("\n\t# x\n", "no-colon", 2, 2, "the line is ignored"),
+    "comment-after-blank-line": Mistake("\n\t# x\n", "no-colon", 2, 2, "libwrap skips the line"),
     "form-feed-alone": Mistake("\f\n", "no-colon", 1, 1, 'missing ":"'),
     "unknown-option": Mistake("ALL: ALL: twsit /bin/x\n", "unknown-option", 1, 11, '"twsit"'),
     "bare-command": Mistake("ALL: ALL: /bin/mail root\n", "unknown-option", 1, 11, "/bin/mail"),
