@@ -278,7 +278,7 @@ class Daemon:
     def _on_rules_change(self) -> None:
         self._lookups.flush()
         self._lookups.watch_forward(self._rules.table.forward_names)
-        gc.freeze()
+        gc.unfreeze()  # the table that goes is collected with its cycles; frozen, it would stay
         for gate in self._gates:
             gate.rules_changed()
 
