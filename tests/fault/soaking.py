@@ -38,7 +38,7 @@ GONE_SECONDS = 0.001
 REFUSED, ASKED = "127.0.0.66", "127.0.0.55"
 RESET = struct.pack("ii", 1, 0)
 #: What the gate may have more at the end than after the warm-up.
-MORE_KIB, MORE_DESCRIPTORS = 8192, 4
+MORE_KIB, MORE_DESCRIPTORS = 4096, 4
 
 BACKEND = """\
 import sys
