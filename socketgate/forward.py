@@ -61,6 +61,13 @@ class ForwardNames:
             return Found(frozenset(), f"dns:{shown(name)}: over the limit of {limit} names")
         return Found(watched.addresses, watched.note)
 
+    def age(self, name: bytes) -> float:
+        """How long ago, in seconds, the addresses were found out; 0 when they never were."""
+        watched = self._watched.get(name)
+        if watched is None or watched.good_since is None:
+            return 0.0
+        return self._clock() - watched.good_since
+
     def refresh(self) -> None:
         """Ask again for every name, now. What is known stays until the answers come."""
         for watched in self._watched.values():

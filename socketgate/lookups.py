@@ -91,6 +91,8 @@ class Lookups:
 
     def age(self, fact: Lookup, request: Request) -> float:
         """How long ago, in seconds, a cached answer was found out; 0 for one that isn't cached."""
+        if isinstance(fact, ForwardAddresses):
+            return self._forward.age(fact.name)
         return self._cache.age(_cache_key(fact, request))
 
     async def look_up(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Names under a real systemd, with the shipped sandbox and a name server on another host."""
 
+import json
 import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -258,6 +259,14 @@ def test_a_forward_name_admits_whoever_has_its_address(on_home: Asking) -> None:
     assert verdicts(on_home) == ["allow", "deny"]
 
 
+def test_explain_knows_the_addresses_of_a_forward_name(on_home: Asking) -> None:
+    """As the gate has them, and how long it has had them."""
+    words = ("socketgate", "explain", "--json", "named", HOME)
+    (fact,) = json.loads(on_home.box.run(*words).stdout)["facts"]
+    assert (fact["answer"], fact["source"]) == (HOME, "kept")
+    assert fact["age"] > 0
+
+
 def test_a_forward_name_that_moves_is_followed(on_home: Asking) -> None:
     on_home.names.order(records={"home.example. A": [NEW_HOME]})
     wait_refreshed(on_home)
@@ -301,6 +310,15 @@ def test_no_name_tells_a_shell_anything(on: Asking, hosts: str, said: str) -> No
     on.rules(f"ALL: ALL: spawn echo %n %h %c >{STATE}/said\n")
     on.visit(HOSTILE)
     assert on.box.run("cat", f"{STATE}/said").stdout == f"{said}\n"
+
+
+def test_a_name_that_no_host_can_have_is_none(on: Asking) -> None:
+    """It is asked for, and counts as little as if there were no record."""
+    asked = len(on.names.order())
+    on.rules("ALL: UNKNOWN\n")
+    _, entry = on.visit(HOSTILE)
+    assert on.names.order()[asked:] == ["9.1.18.198.in-addr.arpa. PTR"]
+    assert (entry["SOCKETGATE_VERDICT"], entry["SOCKETGATE_LOOKUP"]) == ("allow", "name: not found")
 
 
 #: Takes clients on a channel and greets them: the least that a backend can do.

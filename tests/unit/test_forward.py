@@ -113,3 +113,19 @@ def test_a_name_with_a_nul_is_no_name() -> None:
         return names.found(b"a\0b")
 
     assert with_names(scene) == Found(frozenset(), "dns:a\\x00b: no host name")
+
+
+@pytest.mark.parametrize(("name", "age"), [(HOME, 5.0), (b"192.0.2.8", 0.0)])
+def test_addresses_are_as_old_as_their_last_good_answer(name: bytes, age: float) -> None:
+    async def scene() -> float:
+        now = [100.0]
+        names = ForwardNames(LookupLimits(), lambda: now[0])
+        names.watch(frozenset({HOME}))
+        await names.settled(DEADLINE_SECONDS)
+        now[0] += 5
+        try:
+            return names.age(name)
+        finally:
+            names.close()
+
+    assert asyncio.run(scene()) == age
