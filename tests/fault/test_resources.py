@@ -181,22 +181,3 @@ def test_clients_that_wait_for_a_command_leave_room_for_others(
                 assert address == other.getsockname()
         gate.signal(signal.SIGKILL)
         gate.wait_exit()
-
-
-def test_rules_that_change_all_the_time_leave_nothing_behind(
-    tmp_path: Path, port: socket.socket
-) -> None:
-    """With clients meanwhile; each table has gone when the next one has come."""
-    with RunningGate(tmp_path, [("test", port)], deny=DENY_ALL) as gate:
-        memory = 0
-        for number in range(2, 252):
-            if number == 52:
-                memory = memory_kib(gate)
-            lines = "".join(f"ALL: 192.0.{number}.{one}\n" for one in range(200))
-            new = tmp_path / "new"
-            new.write_text(lines + DENY_ALL)
-            new.rename(gate.deny)
-            gate.wait_status(f"generation {number}:")
-            for _ in range(20):
-                assert connect_and_read(port) == b""
-        assert memory_kib(gate) <= memory + FEW_KIB
