@@ -60,8 +60,10 @@ class Asking:
         cursor = self.box.cursor()
         with start_visits(self.host, PORT, [address]) as visits:
             (answer,) = told(visits)
-        (entry,) = self.box.journal("SOCKETGATE_DAEMON=named", after_cursor=cursor)
-        return answer or "", entry
+        entries = self.box.journal("SOCKETGATE_DAEMON=named", after_cursor=cursor)
+        if len(entries) != 1:
+            raise AssertionError(f"not one entry: {entries}")
+        return answer or "", entries[0]
 
     def waiting(self, gate: str = "named") -> int:
         """How many clients the gate has that it has not decided on."""

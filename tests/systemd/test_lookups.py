@@ -2,8 +2,7 @@
 """Names under a real systemd, with the shipped sandbox and a name server on another host."""
 
 import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
@@ -319,78 +318,3 @@ def test_a_name_that_no_host_can_have_is_none(on: Asking) -> None:
     _, entry = on.visit(HOSTILE)
     assert on.names.order()[asked:] == ["9.1.18.198.in-addr.arpa. PTR"]
     assert (entry["SOCKETGATE_VERDICT"], entry["SOCKETGATE_LOOKUP"]) == ("allow", "name: not found")
-
-
-#: Takes clients on a channel and greets them: the least that a backend can do.
-GREETER = """\
-import socket
-from socketgate.backend import Listener
-
-with Listener() as listener:
-    while True:
-        client, _ = listener.accept()
-        with client:
-            client.sendall(b"hello")
-"""
-CROWD_PORT = 8
-BY_ADDRESS = [f"198.19.{number // 200}.{number % 200 + 1}" for number in range(1000)]
-BY_NAME = [f"198.18.{number}.7" for number in range(11, 211)]
-
-
-@pytest.fixture
-def crowd_zone() -> dict[str, Sequence[str]]:
-    """Names for those who are let in by name, each of another network."""
-    zone: dict[str, Sequence[str]] = {}
-    for number, address in enumerate(BY_NAME):
-        name = f"client-{number}.crowd.example."
-        zone |= {**reverse(address, name), f"{name} A": [address]}
-    return zone
-
-
-@pytest.fixture
-def greeter(on_patient: Asking) -> Asking:
-    """A second gate of the box, with a backend that is fast."""
-    box = on_patient.box
-    box.write("/usr/local/bin/greet", GREETER)
-    words = ("--install", f"--listen={CROWD_PORT}", "--resident", "--", "/usr/bin/true")
-    box.run("socketgate", "unit", "crowd", *words)
-    box.write(
-        "/etc/systemd/system/crowd-gated.service.d/greet.conf",
-        "[Service]\nType=simple\nExecStart=\nExecStart=/usr/bin/python3 /usr/local/bin/greet\n",
-    )
-    box.shell("systemctl daemon-reload; systemctl start socketgate@crowd.socket")
-    return on_patient
-
-
-def admit_by_address(on: Asking) -> float:
-    """All of them at once; how many seconds until the last one had his greeting."""
-    began = time.monotonic()
-    with start_visits(on.host, CROWD_PORT, BY_ADDRESS) as visits:
-        assert told(visits) == ["hello"] * len(BY_ADDRESS)
-    return time.monotonic() - began
-
-
-def wait_for_waiting(on: Asking, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while on.waiting("crowd") != count:
-        assert time.monotonic() < deadline, f"{on.waiting('crowd')} wait, not {count}"
-
-
-def test_1000_by_address_are_admitted_while_200_wait_for_a_dead_name_server(
-    greeter: Asking, crowd_zone: dict[str, Sequence[str]], capsys: pytest.CaptureFixture[str]
-) -> None:
-    """To those who wait, a server that keeps its answers is dead; later it gives them."""
-    on = greeter
-    on.rules("ALL: 198.19.\nALL: .crowd.example\n")
-    asked = len(on.names.order(records=crowd_zone))
-    alone = admit_by_address(on)
-    on.names.order(held=[key.split()[0] for key in crowd_zone if key.endswith("PTR")])
-    with start_visits(on.host, CROWD_PORT, BY_NAME) as by_name:
-        on.names.order(wait_asked=asked + 64)
-        wait_for_waiting(on, len(BY_NAME))
-        beside = admit_by_address(on)
-        assert on.waiting("crowd") == len(BY_NAME)
-        on.names.order(held=[])
-        assert told(by_name) == ["hello"] * len(BY_NAME)
-    with capsys.disabled():
-        print(f"\n1,000 clients by address: {alone:.2f} s; while 200 wait: {beside:.2f} s")  # noqa: T201  # a figure
