@@ -60,7 +60,8 @@ class Asking:
         cursor = self.box.cursor()
         with start_visits(self.host, PORT, [address]) as visits:
             (answer,) = told(visits)
-        entries = self.box.journal("SOCKETGATE_DAEMON=named", after_cursor=cursor)
+        found = self.box.journal("SOCKETGATE_DAEMON=named", after_cursor=cursor)
+        entries = [entry for entry in found if "SOCKETGATE_OUTCOME" in entry]
         if len(entries) != 1:
             raise AssertionError(f"not one entry: {entries}")
         return answer or "", entries[0]
