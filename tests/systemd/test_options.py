@@ -98,7 +98,8 @@ def rules(box: Box, allow: str = "", deny: str = "") -> str:
 
 def entry(box: Box, cursor: str) -> dict[str, str]:
     """The audit line of the only client since then."""
-    (found,) = box.journal("SOCKETGATE_DAEMON=each", after_cursor=cursor)
+    entries = box.journal("SOCKETGATE_DAEMON=each", after_cursor=cursor)
+    (found,) = (one for one in entries if "SOCKETGATE_OUTCOME" in one)
     return found
 
 
