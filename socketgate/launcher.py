@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start a program for every client that gates hand over, so many at once.
 
-    gates ═channels═▶ Receiver ─▶ start ─▶ ACK ─▶ running ─▶ reaped
+    gates ═channels═▶ Receiver ─▶ start each ─▶ ACK for all ─▶ running ─▶ reaped
                           └ not read while all places are taken: clients wait, unacknowledged, in
                             the channels, and when those are full at the gate
 
@@ -30,6 +30,10 @@ STOPPING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 #: How long to leave clients where they are when we are out of descriptors.
 PAUSE_SECONDS = 0.5
 
+#: Clients acknowledged by one message, at most. Each message costs the gate a wake-up; but a client
+#: not yet acknowledged when we are killed is served twice.
+MOST_TOGETHER = 16
+
 #: After so long without a client we ask to be told of each program's end. While clients come, ends
 #: are looked for with each of them instead, which is cheaper than a signal.
 QUIET_SECONDS = 1.0
@@ -53,6 +57,8 @@ class Launcher:
         self._report = report
         self._notifier = notifier
         self._running: set[int] = set()
+        #: Started, and their gates not told yet: never for longer than `_take` takes.
+        self._unacknowledged: list[tuple[int, Offer]] = []
         self._paused_until = 0.0
         self._watchdog_seconds = watchdog_seconds()
         self._fed_at = time.monotonic()
@@ -86,22 +92,24 @@ class Launcher:
         )
 
     def _take(self) -> None:
-        """Start programs for whoever is there."""
+        """Start programs for whoever is there, then acknowledge them together."""
         self._paused_until = 0.0
-        while self._has_room():
-            try:
+        try:
+            while self._has_room() and len(self._unacknowledged) < MOST_TOGETHER:
                 offer = self._receiver.next_offer(0)
-            except OSError as error:
-                self._report(f"can't take clients now, trying again: {error.strerror}")
-                self._paused_until = time.monotonic() + PAUSE_SECONDS
-                return
-            if offer is None:
-                return
-            self._serve(offer)
-        self._notifier.status(f"all {self._max_running} places are taken, clients wait")
+                if offer is None:
+                    return
+                self._serve(offer)
+        except OSError as error:
+            self._report(f"can't take clients now, trying again: {error.strerror}")
+            self._paused_until = time.monotonic() + PAUSE_SECONDS
+        finally:
+            self._acknowledge()
+        if not self._has_room():
+            self._notifier.status(f"all {self._max_running} places are taken, clients wait")
 
     def _serve(self, offer: Offer) -> None:
-        """Start, then acknowledge: a program that can't be started is the next backend's chance."""
+        """Start; a program that can't be started is the next backend's chance."""
         if not offer.channel.is_writable():
             self._receiver.hold(offer)
             return
@@ -111,11 +119,18 @@ class Launcher:
             self._report(f"refused a client: {reason}")
             offer.refuse()
             return
+        offer.client.close()
         self._running.add(pid)
-        if offer.take():
-            offer.client.close()
-        else:
-            os.kill(pid, signal.SIGKILL)  # somebody else serves this client
+        self._unacknowledged.append((pid, offer))
+
+    def _acknowledge(self) -> None:
+        """Take over those whose programs run: a channel's last one stands for all before it."""
+        started, self._unacknowledged = self._unacknowledged, []
+        last_of = {offer.channel: offer for _, offer in started}
+        given_up = {channel for channel, offer in last_of.items() if not offer.take()}
+        for pid, offer in started:
+            if offer.channel in given_up:
+                os.kill(pid, signal.SIGKILL)  # somebody else serves this client
 
     def _reap(self) -> None:
         """Let go of every program that has ended."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from socketgate.backend import NotABackendSocket, Offer, Receiver, open_path, passed_socket
 from socketgate.errors import ActivationError, ConfigError
-from socketgate.launcher import Launcher
+from socketgate.launcher import MOST_TOGETHER, Launcher
 from socketgate.notify import Notifier
 from socketgate.program import CannotStart
 from socketgate.spawn import Command, keep_to_ourselves
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"launch: {reason}") from reason
     listening = listening_socket(arguments)
     keep_to_ourselves()
-    receiver = Receiver(listening, allowed_users=arguments.gate_user)
+    receiver = Receiver(listening, allowed_users=arguments.gate_user, batch=MOST_TOGETHER)
 
     def start(offer: Offer) -> int:
         return command.start(offer.client.handoff.fields, offer.client.fileno())

@@ -153,3 +153,31 @@ def test_the_end_of_a_child_is_no_reason_to_stop() -> None:
         ready = poll.poll(PATIENCE_MS)
         os.waitpid(pid, 0)
         assert (bool(ready), signals.stop(ready)) == (True, False)
+
+
+def test_clients_that_came_together_are_acknowledged_together(stage: Stage) -> None:
+    def stop_at_the_second() -> None:
+        if len(stage.pids) == 2:
+            stop_us()
+
+    with client_pair() as (_, first), client_pair() as (_, second):
+        stage.gate.hand_over(1, first)
+        stage.gate.hand_over(2, second)
+        stage.run(stage.starter(stop_at_the_second))
+        assert [stage.gate.answer(), stage.gate.answer()] == [b"ACK=2\n", b""]
+
+
+def test_who_was_started_is_acknowledged_though_the_next_can_not_be_started(stage: Stage) -> None:
+    start_first = stage.starter(lambda: None)
+
+    def start(offer: Offer) -> int:
+        if not stage.pids:
+            return start_first(offer)
+        stop_us()
+        raise CannotStart("/none: No such file or directory")
+
+    with client_pair() as (_, first), client_pair() as (_, second):
+        stage.gate.hand_over(1, first)
+        stage.gate.hand_over(2, second)
+        stage.run(start)
+        assert stage.gate.answers(2) == [b"REFUSE=2\n", b"ACK=1\n"]
