@@ -45,10 +45,11 @@ def open_path(path: Path) -> socket.socket:
     try:
         if path.is_socket() and _is_left_behind(path):
             path.unlink()
-        os.fchmod(sock.fileno(), 0o660)  # before bind(2), so that it is never more
+        os.fchmod(sock.fileno(), 0o660)  # before bind(2), so that it is never more, whatever umask
         sock.bind(os.fspath(path))
         with suppress(KeyError, PermissionError):
             os.chown(path, -1, pwd.getpwnam(GATE_USER).pw_gid)
+        path.chmod(0o660)  # bind(2) left out what the umask says, for the gates their write access
         sock.listen(socket.SOMAXCONN)
     except BaseException:
         sock.close()

@@ -346,9 +346,16 @@ def test_a_path_in_use_is_not_taken_away(tmp_path: Path) -> None:
         Listener(tmp_path / "s")
 
 
-def test_a_path_is_closed_to_strangers(tmp_path: Path) -> None:
-    with Listener(tmp_path / "s"):
-        assert (tmp_path / "s").stat().st_mode & 0o7 == 0
+@pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
+def test_gates_may_write_to_a_path_and_strangers_not_whatever_the_umask(
+    tmp_path: Path, mask: int
+) -> None:
+    before = os.umask(mask)
+    try:
+        with Listener(tmp_path / "s"):
+            assert (tmp_path / "s").stat().st_mode & 0o777 == 0o660
+    finally:
+        os.umask(before)
 
 
 def test_two_gates_are_served_at_once(tmp_path: Path) -> None:
