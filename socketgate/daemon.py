@@ -211,7 +211,7 @@ class Daemon:
     def _build_gate(self, listener: Listener, stations: Stations) -> Gate:
         limits = self._config.limits
         settings = self._config.daemon(listener.name)
-        trusted = trusted_uids(settings.backend_users)
+        trusted = trusted_uids(settings.backend_users, f"daemon.{listener.name}.backend-users")
         repetition = Repetition(limits.refusals_logged, limits.refusals_logged_total)
         return Gate(
             listener,

@@ -20,10 +20,10 @@ from socketgate.pathwalk import walk
 SERVICE_USER = "socketgate"
 
 
-def trusted_uids(names: Iterable[str]) -> frozenset[int]:
+def trusted_uids(names: Iterable[str], key: str = "backend-users") -> frozenset[int]:
     """Root, our own user, the user `socketgate`, and those named in the configuration.
 
-    Raises ConfigError for a name that is no user's.
+    Raises ConfigError for a name that is no user's; `key` is where the configuration has the names.
     """
     uids = {0, os.geteuid()}
     with contextlib.suppress(KeyError):  # run by hand, nothing installed: there is no such user
@@ -33,7 +33,7 @@ def trusted_uids(names: Iterable[str]) -> frozenset[int]:
             uids.add(pwd.getpwnam(name).pw_uid)
         except KeyError as error:
             raise ConfigError(
-                f"backend-users: there is no user {name!r}: create it or remove it there"
+                f"{key}: there is no user {name!r}: create it or remove it there"
             ) from error
     return frozenset(uids)
 

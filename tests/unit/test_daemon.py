@@ -245,7 +245,7 @@ def test_a_start_with_rules_that_can_t_be_used_fails_and_leaves_nothing_open(
 def test_a_backend_user_that_does_not_exist_keeps_the_gate_from_starting(tmp_path: Path) -> None:
     daemon = DaemonConfig(backend=(tmp_path / "b.sock",), backend_users=("no-such-user",))
     text = failed(tmp_path, ConfigError, settings(tmp_path, daemon))
-    assert text.startswith("backend-users: there is no user 'no-such-user'")
+    assert text.startswith("daemon.sshd.backend-users: there is no user 'no-such-user'")
 
 
 def test_the_folder_that_systemd_made_is_taken() -> None:
