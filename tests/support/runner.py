@@ -56,7 +56,7 @@ TIERS = (
     Tier(name="systemd", about="installed, under a real systemd",
          places=("systemd",), marker="systemd", needs_root=True),
     Tier(name="bench", about="figures, only when asked for",
-         places=("bench",), marker="bench", is_default=False),
+         places=("bench",), marker="bench", needs_root=True, is_default=False),
 )  # fmt: skip
 
 
@@ -112,7 +112,7 @@ def find_trouble(code: int | None, counts: Mapping[str, int], *, is_narrowed: bo
 def run_tier(tier: Tier, arguments: Sequence[str]) -> Outcome:
     """Run a tier's tests and count them."""
     if not tier.files():
-        return Outcome(tier=tier.name)
+        return Outcome(tier=tier.name, trouble="has no test files")
     if tier.needs_root and os.geteuid() != 0:
         say(f"the tier {tier.name} needs root and is skipped")
         return Outcome(tier=tier.name, skipped=1)

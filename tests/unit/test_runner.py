@@ -3,7 +3,15 @@
 
 import pytest
 
-from tests.support.runner import TESTS, TIERS, Outcome, find_trouble, split_words
+from tests.support.runner import (
+    TESTS,
+    TIERS,
+    Outcome,
+    Tier,
+    find_trouble,
+    run_tier,
+    split_words,
+)
 
 PASSED = {"passed": 3, "failed": 0}
 
@@ -43,6 +51,15 @@ def test_an_outcome_is_good_or_not(outcome: Outcome, is_ci: bool, is_good: bool)
 
 def test_what_follows_the_dashes_is_for_pytest() -> None:
     assert split_words(["unit", "--", "-k", "--", "x"]) == (["unit"], ["-k", "--", "x"])
+
+
+def test_a_tier_whose_files_are_gone_is_a_failure() -> None:
+    outcome = run_tier(Tier(name="x", about="", places=("no-such-folder",)), ())
+    assert not outcome.is_good(is_ci=True)
+
+
+def test_only_root_can_run_what_needs_boxes_and_namespaces() -> None:
+    assert {tier.name for tier in TIERS if tier.needs_root} == {"fault", "systemd", "bench"}
 
 
 def test_every_folder_with_tests_belongs_to_a_tier() -> None:
