@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from socketgate.config import NAME_OF_DAEMON
+from socketgate.daemonname import name_problem
 from socketgate.errors import ActivationError
 
 try:
@@ -63,11 +63,15 @@ def passed_listeners(names_by_fd: Callable[[], dict[int, str]] | None = None) ->
 def passed_fds() -> dict[int, str]:
     """Descriptor -> FileDescriptorName=.
 
-    The variables are removed, so that no child takes them for its own.
+    The variables are removed, so that no child takes them for its own. Raises ActivationError when
+    not all that LISTEN_FDS= counts are open.
     """
     if listen_fds_with_names is None:
         return _passed_by_hand()
-    passed: dict[int, str] = listen_fds_with_names()
+    try:
+        passed: dict[int, str] = listen_fds_with_names()
+    except OSError as error:
+        raise _wrong_count() from error
     for name in VARIABLES:
         os.environ.pop(name, None)  # the library sees to the C library's environment only
     return passed
@@ -79,9 +83,19 @@ def _passed_by_hand() -> dict[int, str]:
     if pid != str(os.getpid()) or not count.isdecimal():
         return {}
     fds = range(FIRST_FD, FIRST_FD + int(count))
-    for fd in fds:
-        os.set_inheritable(fd, False)  # noqa: FBT003  # positional only
+    try:
+        for fd in fds:
+            os.set_inheritable(fd, False)  # noqa: FBT003  # positional only
+    except OSError as error:
+        raise _wrong_count() from error
     return {fd: names[i] if i < len(names) else "" for i, fd in enumerate(fds)}
+
+
+def _wrong_count() -> ActivationError:
+    return ActivationError(
+        "LISTEN_FDS= counts descriptors that are not open: let systemd set it, by a .socket unit,"
+        " or systemd-socket-activate"
+    )
 
 
 def _listener(fd: int, name: str) -> Listener:
@@ -113,6 +127,11 @@ def _problem(sock: socket.socket, name: str) -> str:
     if sock.family not in FAMILIES:
         return "a family that can't be served: use a TCP, AF_UNIX or vsock address in ListenStream="
     if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        if not _is_connected(sock):
+            return (
+                "it neither listens nor is connected: "
+                "pass sockets by a .socket unit's ListenStream= or by systemd-socket-activate"
+            )
         return (
             "an accepted connection, not a listening socket: "
             "remove Accept=yes from the .socket unit"
@@ -125,12 +144,17 @@ def _problem(sock: socket.socket, name: str) -> str:
             "it has no name: add FileDescriptorName=NAME, "
             "with the daemon's name in hosts.allow and hosts.deny"
         )
-    if not NAME_OF_DAEMON.fullmatch(name):
-        return (
-            "its name can't be a daemon's: "
-            "use letters, digits, dots and dashes in FileDescriptorName="
-        )
+    if problem := name_problem(name):
+        return f"its name can't be a daemon's: in FileDescriptorName=, {problem}"
     return ""
+
+
+def _is_connected(sock: socket.socket) -> bool:
+    try:
+        sock.getpeername()
+    except OSError:
+        return False
+    return True
 
 
 def describe_address(sock: socket.socket) -> str:

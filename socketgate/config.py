@@ -23,15 +23,12 @@ from enum import StrEnum
 from pathlib import Path
 
 from socketgate.bans import Net, parse_net
+from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError
 from socketgate.lookup_values import LookupLimits
 
 DEFAULT_PATH = Path("/etc/socketgate/socketgate.toml")
 BACKEND_FOLDER = Path("/run/socketgate/backend")
-
-#: FileDescriptorName= and, with it, the daemon's name in the rules (systemd.socket(5)): at most 255
-#: printable characters, no colon. A slash would lead the backend's path out of its folder.
-NAME_OF_DAEMON = re.compile(r"(?!\.)[!-.0-9;-~]{1,255}")
 
 
 class OnError(StrEnum):
@@ -274,10 +271,8 @@ def _parse_file(path: Path, text: str) -> dict[tuple[str, ...], object]:
 
 def _parse_table(place: _Place, table: object) -> dict[tuple[str, ...], object]:
     section = place.key[0]
-    if section == "daemon" and not NAME_OF_DAEMON.fullmatch(place.key[1]):
-        raise place.error(
-            "can't be the name of a socket (FileDescriptorName=): use letters, digits, dashes"
-        )
+    if section == "daemon" and (problem := name_problem(place.key[1])):
+        raise place.error(f"can't be a daemon's name (FileDescriptorName=): {problem}")
     if not isinstance(table, dict):
         raise place.error(f"must be a table: [{'.'.join(place.key)}]")
     found: dict[tuple[str, ...], object] = {}

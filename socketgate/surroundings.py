@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 
-from socketgate.config import NAME_OF_DAEMON
+from socketgate.daemonname import name_problem
 from socketgate.pathwalk import TooManyLinks, walk
 from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.names import NameKind, NameUse, first_uses
@@ -24,7 +24,7 @@ def daemon_diagnostics(uses: Iterable[NameUse], sockets: Collection[str]) -> Ite
     known = {name.lower() for name in sockets}
     for use in first_uses(use for use in uses if use.kind is NameKind.DAEMON):
         name = use.name.decode("utf-8", "replace")
-        if name.lower() in known | _NO_DAEMONS or not NAME_OF_DAEMON.fullmatch(name):
+        if name.lower() in known | _NO_DAEMONS or name_problem(name):
             continue
         near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)
         yield use.diagnostic(

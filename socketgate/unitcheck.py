@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError
 
 BACKEND_FOLDER = "/run/socketgate/backend"
@@ -21,13 +22,6 @@ MAX_SOCKET_PATH_BYTES = 107
 #: What is left of that for a name, since the backend listens on BACKEND_FOLDER/NAME.sock. Names of
 #: units (255, with the instance that Accept=yes adds) and of descriptors (255) may be longer.
 MAX_NAME_LENGTH = MAX_SOCKET_PATH_BYTES - len(f"{BACKEND_FOLDER}/.sock")
-#: A template's instance that systemd never has to escape, and a plain word in a rule: an at sign, a
-#: leading or trailing dot, a slash, a bracket are more than that to hosts_access(5).
-NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_-])?")
-#: Words that mean something else: to hosts_access(5), or as names that systemd gives descriptors.
-TAKEN_NAMES = frozenset(
-    {"all", "except", "known", "local", "paranoid", "unknown", "connection", "stored"}
-)
 #: systemd.exec(5), "User=": what systemd takes without complaint.
 USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,30}|[0-9]{1,10}")
 #: Whom systemd warns of: files and processes that are nobody's would be the program's.
@@ -72,19 +66,13 @@ class Listen:
 
 def parse_name(text: str) -> str:
     """The name of a daemon: an instance of socketgate@.socket and a word in the rules."""
-    if not NAME.fullmatch(text):
-        raise ConfigError(
-            f"name {text!r}: letters, digits, '_', '-' and inner '.' only, as in sshd or in.ftpd"
-        )
     if len(text) > MAX_NAME_LENGTH:
         raise ConfigError(
             f"name {text[:20] + '...'!r}: at most {MAX_NAME_LENGTH} characters,"
             f" else {BACKEND_FOLDER}/NAME.sock is too long"
         )
-    if text.lower() in TAKEN_NAMES:
-        raise ConfigError(
-            f"name {text!r}: this word means something else in the rules or to systemd"
-        )
+    if problem := name_problem(text):
+        raise ConfigError(f"name {text!r}: {problem}")
     return text
 
 

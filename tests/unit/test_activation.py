@@ -141,12 +141,27 @@ def test_a_socket_named_by_its_unit_is_told_which_name_to_add_to_which_unit() ->
         )
 
 
-@pytest.mark.parametrize("name", ["a/b", "..", "a b"])
+@pytest.mark.parametrize("name", ["a/b", "..", "a b", "a,b", "sshd@x"])
 def test_a_name_that_can_t_be_a_daemon_s_is_told_what_it_may_be(name: str) -> None:
     with bound() as sock:
         assert error_for(sock, name) == (
             f"{unit_of(sock, name)}: its name can't be a daemon's: "
-            "use letters, digits, dots and dashes in FileDescriptorName="
+            "in FileDescriptorName=, letters, digits, '_', '-' and inner '.' only, "
+            "as in sshd or in.ftpd"
+        )
+
+
+@pytest.mark.parametrize("name", ["ALL", "EXCEPT", "Local"])
+def test_a_word_of_the_rules_is_no_daemon_s_name(name: str) -> None:
+    with bound() as sock:
+        assert "this word means something else in the rules" in error_for(sock, name)
+
+
+def test_a_socket_that_neither_listens_nor_is_connected_is_no_accepted_one() -> None:
+    with bound(listens=False) as sock:
+        assert error_for(sock) == (
+            f"{unit_of(sock)}: it neither listens nor is connected: "
+            "pass sockets by a .socket unit's ListenStream= or by systemd-socket-activate"
         )
 
 
@@ -258,6 +273,16 @@ def test_sockets_passed_to_another_process_are_not_ours(
 ) -> None:
     with environment(LISTEN_FDS="1", LISTEN_PID="1", LISTEN_FDNAMES="sshd"):
         assert find() == {}
+
+
+@pytest.mark.parametrize("find", [passed_fds, _passed_by_hand])
+def test_a_count_of_descriptors_that_are_not_open_says_who_should_set_it(
+    find: Callable[[], dict[int, str]],
+) -> None:
+    counted = {"LISTEN_FDS": "9999", "LISTEN_PID": str(os.getpid()), "LISTEN_FDNAMES": ""}
+    with environment(**counted), pytest.raises(ActivationError) as caught:
+        find()
+    assert str(caught.value).startswith("LISTEN_FDS= counts descriptors that are not open")
 
 
 @pytest.mark.parametrize("count", ["", "x", "-1"])
