@@ -15,10 +15,13 @@ import time
 from socketgate.largerules import (
     CannotCompile,
     Order,
+    Status,
     appended_to,
     compile_in_child,
     find_prepared,
+    is_grown,
     read_answer,
+    status_of,
     table_of,
 )
 from socketgate.rules.policy import NotCovered
@@ -41,6 +44,8 @@ class Compiler:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._prepared: Prepared | None = None
+        #: The files as they were when `only_grew` looked last.
+        self._seen: dict[str, Status | None] = {}
 
     def start(self) -> Made:
         """The table for the start; blocks while it is compiled.
@@ -54,6 +59,17 @@ class Compiler:
                 return sources, table_of(self._prepared, sources)
         pid, answers = compile_in_child(self._order)
         return self._made(_wait_for_answer(pid, answers))
+
+    def only_grew(self) -> bool:
+        """Whether nothing was replaced or cut since the last look, so that `appended` will do.
+
+        Cheap: reads no file.
+        """
+        if self._prepared is None:
+            return False
+        before = {path: state.status for path, state in self._prepared.files.items()} | self._seen
+        self._seen = {path: status_of(path) for path in self._prepared.files}
+        return all(is_grown(before[path], now) for path, now in self._seen.items())
 
     async def appended(self) -> Made | None:
         """The table with what was appended to the files since, if that is all that changed."""

@@ -47,6 +47,9 @@ MAX_APPENDED_BYTES = 256 * 1024
 #: The child gives way to those who serve clients, setpriority(2).
 CHILD_NICENESS = 5
 
+#: Of a file: inode, size and the times of change.
+Status = tuple[int, int, int, int]
+
 
 class CannotCompile(Exception):
     """The rules can't be made ready in a child: wrong, or of a kind that isn't shared."""
@@ -83,13 +86,20 @@ def size_of(paths: Iterable[str]) -> int:
     return sum(status[1] for path in paths if (status := status_of(path)) is not None)
 
 
-def status_of(path: str) -> tuple[int, int, int, int] | None:
+def status_of(path: str) -> Status | None:
     """Inode, size and the times of change, in nanoseconds: equal if nothing was written."""
     try:
         status = Path(path).stat()
     except (OSError, ValueError):
         return None
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def is_grown(before: Status | None, now: Status | None) -> bool:
+    """Whether a file is the same or may have lines more at its end: not replaced, not shorter."""
+    if before is None or now is None:
+        return before is now
+    return now[0] == before[0] and now[1] >= before[1]
 
 
 def find_prepared(order: Order) -> tuple[Prepared, Sources] | None:
@@ -199,7 +209,7 @@ def prepare(
     sources: Sources,
     table: RuleTable,
     keys: Sequence[PolicyKey],
-    before: Mapping[str, tuple[int, int, int, int] | None],
+    before: Mapping[str, Status | None],
 ) -> Prepared:
     """A table in the form in which it is written. May take long. Raises CannotCompile.
 
@@ -245,7 +255,7 @@ def _check_host_files(sources: Sources, policies: Iterable[Policy]) -> None:
 
 
 def _states(
-    sources: Sources, table: RuleTable, before: Mapping[str, tuple[int, int, int, int] | None]
+    sources: Sources, table: RuleTable, before: Mapping[str, Status | None]
 ) -> Iterator[tuple[str, FileState]]:
     files = (
         (sources.allow_origin, sources.allow, table.allow),

@@ -201,12 +201,20 @@ class RulesInForce:
         try:
             yield
         finally:
-            self._settling_since = None
-            self._quiet.set()
-            self._on_settled()
+            self._end_settling()
+
+    def _end_settling(self) -> None:
+        self._settling_since = None
+        self._quiet.set()
+        self._on_settled()
 
     async def _make(self, compiler: Compiler) -> None:
-        """What large files say. Clients wait for what was appended, not for all to be compiled."""
+        """What large files say.
+
+        Clients wait for what was appended, not for replaced files to be read or compiled.
+        """
+        if not compiler.only_grew():
+            self._end_settling()
         with self._settling_ends():
             made = await compiler.appended()
             if made is not None:

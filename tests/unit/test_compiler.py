@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,44 @@ def test_what_was_appended_needs_no_child(files: Files) -> None:
         assert await compiler.appended() is None
 
     play(scene())
+
+
+def replace(files: Files) -> None:
+    new = files.deny.with_name("new")
+    new.write_text(files.deny.read_text() + "ALL: 203.0.113.10\n")
+    new.rename(files.deny)
+
+
+@pytest.mark.parametrize(
+    ("change", "only_grew"),
+    [
+        pytest.param(lambda _: None, True, id="nothing"),
+        pytest.param(lambda files: files.append("ALL: 203.0.113.10\n"), True, id="appended"),
+        pytest.param(lambda files: files.deny.write_text("#\n"), False, id="cut"),
+        pytest.param(replace, False, id="replaced"),
+        pytest.param(lambda files: files.deny.unlink(), False, id="deleted"),
+    ],
+)
+def test_files_only_grew_if_they_are_the_same_and_no_shorter(
+    files: Files, change: Callable[[Files], None], *, only_grew: bool
+) -> None:
+    compiler = Compiler(files.order())
+    compiler.start()
+    change(files)
+    assert compiler.only_grew() is only_grew
+
+
+def test_a_file_that_was_replaced_once_grows_like_any_other(files: Files) -> None:
+    compiler = Compiler(files.order())
+    compiler.start()
+    replace(files)
+    answers = [compiler.only_grew()]
+    files.append("ALL: 203.0.113.11\n")
+    assert [*answers, compiler.only_grew()] == [False, True]
+
+
+def test_nothing_has_only_grown_that_was_never_compiled(files: Files) -> None:
+    assert not Compiler(files.order()).only_grew()
 
 
 def test_nothing_can_be_appended_to_what_was_never_compiled(files: Files) -> None:
