@@ -8,7 +8,8 @@
 
 The usual connection goes the whole way without a task, in the listener's reader callback; only
 those that need a lookup or a command wait, in a task of their own. Each ends in exactly one audit
-line (but who leaves systemd's descriptor store while no gate runs: docs/reliability.md), and whatever goes wrong on the way costs that one connection, which is denied.
+line (but who leaves systemd's descriptor store while no gate runs: docs/reliability.md), and
+whatever goes wrong on the way costs that one connection, which is denied.
 """
 
 import asyncio
