@@ -42,7 +42,7 @@ class Plan:
     """One daemon behind the gate; every part has passed `unitcheck`.
 
     `words`: program and arguments, empty with Way.ITSELF. `backends`: with Way.ITSELF, the paths it
-    listens on. `systemd_version`: None stands for a new one.
+    listens on. `systemd_version`: None leaves nothing out for an old one.
     """
 
     name: str

@@ -20,14 +20,6 @@ from socketgate.unitfile import UnitFile
 MARK = re.compile(
     r'# Written by "socketgate unit", which leaves it alone once it is changed \(([0-9a-f]{16})\)\n'
 )
-#: Where distributions keep the library whose name has systemd's version.
-LIBRARIES = (
-    "usr/lib/systemd",
-    "usr/lib64/systemd",
-    "usr/lib/*/systemd",
-    "lib/systemd",
-    "lib/*/systemd",
-)
 
 
 class Owner(Enum):
@@ -98,17 +90,6 @@ def owner_of(path: Path) -> Owner:
     mark = MARK.match(text)
     is_ours = mark is not None and mark[1] == _checksum(text[mark.end() :])
     return Owner.OURS if is_ours else Owner.ADMIN
-
-
-def find_systemd_version(root: Path) -> int | None:
-    """The version of systemd below a root folder, by its library's name; None if unknown."""
-    found = [
-        int(match[1])
-        for folder in LIBRARIES
-        for library in root.glob(f"{folder}/libsystemd-shared-*.so")
-        if (match := re.match(r"libsystemd-shared-(\d+)", library.name))
-    ]
-    return max(found, default=None)
 
 
 def _ours(root: Path, paths: Iterable[str], *, force: bool) -> list[str]:

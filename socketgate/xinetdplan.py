@@ -106,15 +106,13 @@ FLAGS_WITHOUT = {
 # fmt: on
 
 
-def import_services(
-    services: Sequence[Service], systemd_version: int | None
-) -> list[Imported | Left]:
+def import_services(services: Sequence[Service]) -> list[Imported | Left]:
     """Every service, in order. Two that would have the same name get different ones."""
     done: list[Imported | Left] = []
     names: set[str] = set()
     for service in services:
         try:
-            one = _import(service, names, systemd_version)
+            one = _import(service, names)
         except ConfigError as error:
             done.append(Left(service, str(error)))
             continue
@@ -123,7 +121,7 @@ def import_services(
     return done
 
 
-def _import(service: Service, names: set[str], systemd_version: int | None) -> Imported:
+def _import(service: Service, names: set[str]) -> Imported:
     _refuse_what_cannot_be(service)
     remarks: list[str] = []
     words = _program(service, remarks)
@@ -135,7 +133,6 @@ def _import(service: Service, names: set[str], systemd_version: int | None) -> I
         words=_at(service, "server", lambda: parse_program(words)),
         program=_at(service, "server", lambda: find_program(words, has_user=True)),
         user=_at(service, "user", lambda: parse_user(user)) if user not in ("", "root") else "",
-        systemd_version=systemd_version,
     )
     if plan.program is PLAIN and not plan.user:
         remarks.append(f"{_place(service, 'server')}: {words[0]} runs as root, as it did")

@@ -56,7 +56,7 @@ complete -c socketgate -n '__fish_seen_subcommand_from unit' -l remove -d 'remov
 complete -c socketgate -n '__fish_seen_subcommand_from unit' -l root -x -a '(__fish_complete_directories)' -d 'of another system\'s files'
 complete -c socketgate -n '__fish_seen_subcommand_from unit' -l force -d 'overwrite or remove files that were changed, too'
 complete -c socketgate -n '__fish_seen_subcommand_from unit' -l json -d 'print JSON'
-complete -c socketgate -n '__fish_seen_subcommand_from unit' -l systemd-version -x -d 'write for this version'
+complete -c socketgate -n '__fish_seen_subcommand_from unit' -l systemd-version -x -d 'leave out what this version doesn\'t know'
 complete -c socketgate -n '__fish_seen_subcommand_from unit' -F
 
 complete -c socketgate -n "$no_verb" -a status -d 'show how the gates are: sockets, backends, rules in force, who was refused'

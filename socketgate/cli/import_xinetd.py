@@ -9,7 +9,6 @@ from pathlib import Path
 from socketgate.cli import ExitCode
 from socketgate.cli.output import json_text, printable, write
 from socketgate.unitfile import UnitFile
-from socketgate.unitinstall import find_systemd_version
 from socketgate.xinetd import load_services
 from socketgate.xinetdplan import Imported, Left, import_services
 
@@ -33,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
-    done = import_services(load_services(arguments.files), find_systemd_version(Path("/")))
+    done = import_services(load_services(arguments.files))
     if arguments.json:
         write(json_text([_described(one) for one in done]))
     else:

@@ -18,7 +18,7 @@ from socketgate.unitcheck import (
     parse_user,
 )
 from socketgate.unitfile import Plan, UnitFile, Way, possible_paths, render
-from socketgate.unitinstall import Changes, find_systemd_version, install, remove
+from socketgate.unitinstall import Changes, install, remove
 from socketgate.unitprograms import PLAIN, find_program
 
 HELP = "print, install or remove the units that put a program behind the gate"
@@ -81,7 +81,6 @@ def make_plan(arguments: argparse.Namespace, name: str, root: Path) -> Plan:
         if arguments.handoff:
             raise ConfigError("--handoff is for --backend; else it follows from how programs start")
     way = Way.ITSELF if arguments.backend else Way.RESIDENT if arguments.resident else Way.EACH
-    version = arguments.systemd_version
     return Plan(
         name=name,
         listens=listens,
@@ -91,7 +90,7 @@ def make_plan(arguments: argparse.Namespace, name: str, root: Path) -> Plan:
         user=parse_user(arguments.user) if arguments.user else "",
         backends=tuple(parse_socket_path(path) for path in arguments.backend),
         handoff=arguments.handoff or "channel",
-        systemd_version=find_systemd_version(root) if version is None else version,
+        systemd_version=arguments.systemd_version,
     )
 
 
@@ -134,7 +133,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
         "--systemd-version",
         metavar="N",
         type=int,
-        help="write for this version (default: the one installed)",
+        help="leave out what this version doesn't know (default: nothing)",
     )
 
 

@@ -181,7 +181,7 @@ def our_answer(one: Imported, case: Case) -> str:
 @pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("number", range(len(CASES)), ids=map(str, CASES))
 def test_xinetd_and_the_rules_agree(number: int, configuration: Path) -> None:
-    one = import_services(load_services([configuration]), None)[number]
+    one = import_services(load_services([configuration]))[number]
     assert isinstance(one, Imported), one
     case = CASES[number]
     assert our_answer(one, case) == real_answer(case, one.plan.listens[0].port)

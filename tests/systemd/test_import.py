@@ -10,6 +10,9 @@ from tests.support.box import Box
 
 pytestmark = pytest.mark.systemd
 
+#: What systemd before 255 says to a setting that is there for later ones.
+NEWER = "Unknown key 'PollLimitIntervalSec'"
+
 XINETD = """\
 defaults
 {
@@ -90,4 +93,5 @@ def test_a_setting_is_what_systemd_understood(
 def test_systemd_has_nothing_to_say_about_the_units(imported: Box) -> None:
     units = ("socketgate@env.socket", "env-gated.socket", "env-gated@1.service")
     done = imported.run("systemd-analyze", "verify", "--man=no", *units, check=False)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    said = [line for line in done.stderr.splitlines() if NEWER not in line]
+    assert (done.returncode, done.stdout, said) == (0, "", [])

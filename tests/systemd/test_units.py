@@ -19,6 +19,9 @@ ECHO_EACH = ("--listen=7", "--user=daemon", "--", "/bin/cat")
 ECHO_RESIDENT = ("--listen=8", "--resident", "--user=daemon", "--", "/bin/cat")
 
 #: Everything the verb can write.
+#: What systemd before 255 says to a setting that is there for later ones.
+NEWER = "Unknown key 'PollLimitIntervalSec'"
+
 WAYS = {
     "sshd": ("--listen=22", "--", "/usr/sbin/sshd", "-i"),
     "rsync": ("--listen=873", "--resident", "--", "/usr/bin/rsync", "--daemon"),
@@ -187,7 +190,8 @@ def test_systemd_has_nothing_to_say_about_the_units(box: Box, name: str) -> None
     there = [unit for unit in units if box.unit(unit, "LoadState")["LoadState"] == "loaded"]
     done = box.run("systemd-analyze", "verify", "--man=no", *there, check=False)
     box.run("socketgate", "unit", name, "--remove")
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    said = [line for line in done.stderr.splitlines() if NEWER not in line]
+    assert (done.returncode, done.stdout, said) == (0, "", [])
 
 
 def test_the_shared_gate_verifies(box: Box) -> None:

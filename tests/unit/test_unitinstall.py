@@ -9,7 +9,6 @@ from socketgate.unitfile import UnitFile
 from socketgate.unitinstall import (
     Changes,
     Owner,
-    find_systemd_version,
     install,
     marked,
     owner_of,
@@ -142,28 +141,3 @@ def test_a_draft_that_cannot_take_its_place_is_taken_away(tmp_path: Path) -> Non
     with pytest.raises(IsADirectoryError):
         install(tmp_path, [B], PATHS, force=True)
     assert list((tmp_path / "etc").iterdir()) == [at(tmp_path, B)]
-
-
-@pytest.mark.parametrize(
-    ("libraries", "version"),
-    [
-        pytest.param(
-            ["usr/lib/x86_64-linux-gnu/systemd/libsystemd-shared-252.so"], 252, id="debian"
-        ),
-        pytest.param(["usr/lib64/systemd/libsystemd-shared-255.4-1.fc40.so"], 255, id="fedora"),
-        pytest.param(["usr/lib/systemd/libsystemd-shared-257.2-1.so"], 257, id="arch"),
-        pytest.param(
-            ["usr/lib/systemd/libsystemd-shared-99.so", "usr/lib/systemd/libsystemd-shared-254.so"],
-            254,
-            id="left-over-of-an-upgrade",
-        ),
-        pytest.param([], None, id="none"),
-    ],
-)
-def test_systemds_version_is_in_its_librarys_name(
-    tmp_path: Path, libraries: list[str], version: int | None
-) -> None:
-    for library in libraries:
-        (tmp_path / library).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / library).touch()
-    assert find_systemd_version(tmp_path) == version

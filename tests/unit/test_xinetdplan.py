@@ -18,7 +18,7 @@ def block(name: str = "x", **attributes: str) -> str:
 def imported(tmp_path: Path, *blocks: str) -> list[Imported | Left]:
     file = tmp_path / "conf"
     file.write_text("".join(blocks))
-    return import_services(load_services([file]), 257)
+    return import_services(load_services([file]))
 
 
 def behind_the_gate(tmp_path: Path, **attributes: str) -> Imported:

@@ -134,8 +134,8 @@ def test_install_says_the_next_command(tmp_path: Path, capsys: pytest.CaptureFix
     assert last == f"Next: systemctl --root={tmp_path} enable socketgate@sshd.socket"
 
 
-def test_install_writes_for_the_systemd_below_the_root(tmp_path: Path) -> None:
-    library = tmp_path / "usr/lib/systemd/libsystemd-shared-257.so"
+def test_an_old_systemd_is_made_ready_for_its_upgrade(tmp_path: Path) -> None:
+    library = tmp_path / "usr/lib/systemd/libsystemd-shared-252.so"
     library.parent.mkdir(parents=True)
     library.touch()
     main(["unit", "sshd", "--listen=22", "--install", f"--root={tmp_path}", *SSHD])
