@@ -95,8 +95,13 @@ def build_request(connection: Connection) -> Request:
         daemon=daemon,
         client=Endpoint(ip_text(peer).encode(), int(peer[1])),
         server=Endpoint(connection.server.address.encode(), connection.server.port),
+        zones=_zones(connection.address, connection.server.address),
         pid=os.getpid(),
     )
+
+
+def _zones(*addresses: str) -> frozenset[bytes]:
+    return frozenset(zone.encode() for one in addresses if (zone := one.partition("%")[2]))
 
 
 def _facts_without_address(connection: Connection) -> dict[Lookup, Answer]:

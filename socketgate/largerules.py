@@ -12,6 +12,7 @@ Everything here but the child's part is cheap; what may take long is said at eac
 import hashlib
 import json
 import os
+import re
 import signal
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -49,6 +50,10 @@ CHILD_NICENESS = 5
 
 #: Of a file: inode, size and the times of change.
 Status = tuple[int, int, int, int]
+
+
+#: What addresses and nets are written with. `ALL`, which matches clients without one too, isn't.
+ADDRESSES_ALONE = re.compile(rb"[0-9A-Fa-f:./\[\]\s]*")
 
 
 class CannotCompile(Exception):
@@ -115,7 +120,7 @@ def find_prepared(order: Order) -> tuple[Prepared, Sources] | None:
     except NotUsable:
         return None
     origins = prepared.sources.allow_origin, prepared.sources.deny_origin
-    if origins != _main_files(order.config):
+    if origins != _main_files(order.config) or prepared.on_error is not order.config.on_error:
         return None
     sources = appended_to(prepared)
     return None if sources is None else (prepared, sources)
@@ -195,13 +200,16 @@ def _make(order: Order) -> dict[str, object]:
     """Read, compile, write; says where, or why not."""
     before = {path: status_of(path) for path in _main_files(order.config)}
     sources = read_sources(order.config)
+    if sources.host_files:  # only now it is known which: what they were before they are read
+        before |= {name: status_of(name) for name in map(os.fsdecode, sources.host_files)}
+        sources = read_sources(order.config)
     table = build_table(sources)
     faults = all_faults_of(table)
     if faults and order.config.on_error is OnError.KEEP:
         return {"errors": [(fault.code, fault.advice) for fault in faults]}
     if order.last_good is not None:
         save_sources(sources, order.last_good)
-    prepared = prepare(sources, table, order.keys, before)
+    prepared = prepare(sources, table, order.keys, before, order.config.on_error)
     return {"index": str(write_table(order.folder, prepared))}
 
 
@@ -210,6 +218,7 @@ def prepare(
     table: RuleTable,
     keys: Sequence[PolicyKey],
     before: Mapping[str, Status | None],
+    on_error: OnError,
 ) -> Prepared:
     """A table in the form in which it is written. May take long. Raises CannotCompile.
 
@@ -221,6 +230,7 @@ def prepare(
     deny_until = rule_number(TableName.DENY, table.deny.line_number, is_turned=True)
     return Prepared(
         digest=digest_of(sources).hex(),
+        on_error=on_error,
         sources=replace(
             sources,
             allow=_excerpt(sources.allow, table.allow),
@@ -246,8 +256,12 @@ def _stub(source: Source) -> Source:
 
 
 def _check_host_files(sources: Sources, policies: Iterable[Policy]) -> None:
-    """A large host file whose rules don't go by address alone is needed whole."""
+    """A large host file that isn't of addresses alone is needed whole."""
     large = {path for path, one in sources.host_files.items() if _stub(one) is not one}
+    for path in large:
+        source = sources.host_files[path]
+        if isinstance(source, Text) and not ADDRESSES_ALONE.fullmatch(source.data):
+            raise CannotCompile(f"the large host file {os.fsdecode(path)} has more than addresses")
     for policy in policies:
         named = host_files_of(policy.residual)
         if large & named:
@@ -276,7 +290,7 @@ def _states(
         )
     for path in sources.host_files:
         name = os.fsdecode(path)
-        yield name, FileState(status_of(name), 0, "", 0, 0, is_open=False)
+        yield name, FileState(before.get(name), 0, "", 0, 0, is_open=False)
 
 
 def _hash(source: Source) -> str:

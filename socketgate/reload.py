@@ -314,7 +314,7 @@ class RulesInForce:
                 sources = self._read()
             else:
                 self._host_files = set(sources.host_files)
-                return sources, table, []
+                return sources, table, self._all_faults(table)
         if sources is None:
             sources = self._read()
         table = build_table(sources)

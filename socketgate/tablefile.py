@@ -21,13 +21,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from socketgate.config import OnError
 from socketgate.rules.flat import QuadTable, SixTable
 from socketgate.rules.policy import Compiled, Segment
 from socketgate.rules.source import Absent, Directory, Excerpt, Part, Source, Sources, Text
 from socketgate.rules.table import PolicyKey
 
 #: Rises with every change of what is written here or of what it means.
-VERSION = 2
+VERSION = 3
 
 #: How many tables of one daemon are kept: the one in use, and one to go back to.
 MAX_KEPT = 2
@@ -62,6 +63,8 @@ class Prepared:
     """A large table made ready: excerpts of its sources, and the rest compiled."""
 
     digest: str
+    #: What mistakes in the rules meant when it was compiled.
+    on_error: OnError
     sources: Sources
     compiled: Mapping[PolicyKey, Compiled]
     files: Mapping[str, FileState]
@@ -81,6 +84,7 @@ def write_table(folder: Path, prepared: Prepared) -> Path:
     ]
     body = {
         "digest": prepared.digest,
+        "on_error": prepared.on_error.value,
         "policies": policies,
         "sources": _encode_sources(prepared.sources),
         "files": {name: _encode_state(state) for name, state in prepared.files.items()},
@@ -129,7 +133,13 @@ def map_table(path: Path, *, is_own: bool = False) -> Prepared:
             for entry in body["policies"]
         }
         states = {name: _decode_state(state) for name, state in body["files"].items()}
-        return Prepared(body["digest"], _decode_sources(body["sources"]), compiled, states)
+        return Prepared(
+            digest=body["digest"],
+            on_error=OnError(body["on_error"]),
+            sources=_decode_sources(body["sources"]),
+            compiled=compiled,
+            files=states,
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotUsable(f"{path}: {error}") from error
 

@@ -50,7 +50,7 @@ def six(text: bytes, interfaces: frozenset[bytes]) -> int | None:
 
 def _zone_exists(zone: bytes, value: int, interfaces: frozenset[bytes]) -> bool:
     """Names are for link-local addresses only, numbers for all (getaddrinfo(3) in glibc)."""
-    is_link_local = value >> 118 == 0xFE80 >> 6 or (value >> 112) & 0xFF0F == 0xFF02
+    is_link_local = value >> 118 == 0xFE80 >> 6 or (value >> 112) & 0xFF0F in (0xFF01, 0xFF02)
     if is_link_local and zone in interfaces:
         return True
     digits = zone.lstrip(b"0") or b"0"

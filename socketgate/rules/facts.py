@@ -84,7 +84,7 @@ class Facts:
 
     def __init__(self, request: Request, interfaces: frozenset[bytes] = frozenset()) -> None:
         self.request = request
-        self._interfaces = interfaces
+        self._interfaces = interfaces | request.zones
         self.daemon = Subject(request.daemon)
         self.client = Host(self, request.client, Fact.CLIENT_NAME)
         self.server = Host(self, request.server, Fact.SERVER_NAME)

@@ -85,6 +85,9 @@ class Request:
     #: Those of the facts that were known before the rules were asked: `%h` and `%c` show them,
     #: whether a pattern has asked for them or not.
     seen: frozenset[Fact] = frozenset()
+    #: Zones of the addresses that are certain to exist: the connection came by that interface,
+    #: even if it came up after the rules were read.
+    zones: frozenset[bytes] = frozenset()
 
     def with_fact(self, fact: Lookup, answer: Answer) -> "Request":
         """The same request, one fact richer."""
@@ -95,6 +98,7 @@ class Request:
             pid=self.pid,
             facts={**self.facts, fact: answer},
             seen=self.seen,
+            zones=self.zones,
         )
 
 

@@ -104,3 +104,11 @@ def test_asking_for_the_local_user_keeps_the_descriptor(tmp_path: Path) -> None:
     with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
         assert local_user(connection) == pwd.getpwuid(os.geteuid()).pw_name
         os.fstat(connection.fd)
+
+
+def test_the_zone_a_client_came_by_exists_for_the_rules() -> None:
+    """Also if the interface came up after the rules were read."""
+    with listening("::") as listener, connected(listener) as (connection, _):
+        connection.server = ServerAddresses(listener).of(connection)
+        connection.address = "fe80::1%eth9"
+        assert build_request(connection).zones == {b"eth9"}

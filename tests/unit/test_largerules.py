@@ -125,6 +125,32 @@ def test_a_large_host_file_is_there_by_its_addresses(files: Files, tmp_path: Pat
     assert_same(table_of(files.compile()), files)
 
 
+def test_a_large_host_file_with_all_is_not_compiled_here(files: Files, tmp_path: Path) -> None:
+    """ALL matches clients without an address too, whom no span has."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("ALL\n" + "192.0.2.99\n" * (LARGE_BYTES // 10))
+    files.deny.write_text(f"ALL: {hosts}\n")
+    with pytest.raises(CannotCompile, match="more than addresses"):
+        files.compile()
+
+
+def test_a_host_file_that_changed_since_is_no_appending(files: Files, tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("198.51.100.77\n")
+    files.deny.write_text(f"{DENY}ALL: {hosts}\n")
+    prepared = files.compile()
+    assert appended_to(prepared) == prepared.sources
+    hosts.write_text("198.51.100.78\n")
+    assert appended_to(prepared) is None
+
+
+def test_what_was_compiled_as_libwrap_has_it_is_not_taken_for_right(files: Files) -> None:
+    files.append("ALL: 0.0.0.0/0\n")
+    files.compile(OnError.LIBWRAP)
+    assert find_prepared(files.order(OnError.LIBWRAP)) is not None
+    assert find_prepared(files.order()) is None
+
+
 def test_a_large_host_file_with_names_is_not_compiled_here(files: Files, tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text(".example.org\n" + "192.0.2.99\n" * (LARGE_BYTES // 10))

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.compiler import Compiler
 from socketgate.config import OnError, RulesConfig
 from socketgate.errors import RuleError
+from socketgate.largerules import LARGE_BYTES
 from socketgate.reload import HALF_WRITTEN_SECONDS, LAST_GOOD, RulesInForce
 from socketgate.rules.decide import decide
 from socketgate.rules.request import Access
 from socketgate.rules.source import Text
 from socketgate.rules.verdict import Verdict
 from tests.support.build import request
+from tests.support.largefiles import Files
 from tests.support.waiting import Calls, let_the_loop_turn, play
 
 BROKEN = "sshd 192.0.2.7\n"
@@ -439,3 +442,29 @@ def test_a_start_with_an_unknown_group_fails(tmp_path: Path) -> None:
 
     with pytest.raises(RuleError, match="unknown group"):
         staged(tmp_path, scene)
+
+
+def test_errors_appended_to_large_files_while_no_gate_ran_are_noticed(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.deny.write_text("ALL: 203.0.113.9\n" * (LARGE_BYTES // 16))
+
+    def start() -> RulesInForce:
+        config = files.order().config
+        return RulesInForce(
+            config,
+            tmp_path,
+            on_change=Calls(),
+            on_settled=Calls(),
+            compiler=Compiler(files.order()),
+        )
+
+    async def scene() -> None:
+        await start().close()
+        files.append("ALL: 0.0.0.0/0\n")
+        again = start()
+        await again.close()
+        assert "never matches" in again.last_error
+
+    (tmp_path / LAST_GOOD).unlink(missing_ok=True)
+    files.last_good = tmp_path / LAST_GOOD
+    play(scene())

@@ -143,3 +143,12 @@ def test_a_forward_name_lets_its_addresses_in(addresses: frozenset[bytes], acces
     answer = decide(table, REQUEST.with_fact(lookup, addresses))
     assert isinstance(answer, Verdict)
     assert answer.access is access
+
+
+@pytest.mark.parametrize("word", ["[fe80::]/10", "[fe80::1]"])
+def test_a_client_by_an_interface_that_is_new_is_its_address(word: str) -> None:
+    table = table_of(b"", f"ALL: {word}\n".encode())
+    client = Endpoint(b"fe80::1%wg9")
+    answer = decide(table, Request(daemon=b"sshd", client=client, zones=frozenset({b"wg9"})))
+    assert isinstance(answer, Verdict)
+    assert answer.access is Access.DENY
