@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Start a program for every client that gates hand over, so many at once.
 
-    gates ═channels═▶ Receiver ─▶ start each ─▶ ACK for all ─▶ running ─▶ reaped
+    gates ═channels═▶ Receiver ─▶ ready ─▶ ACK for all ─▶ start each ─▶ running ─▶ reaped
                           └ not read while all places are taken: clients wait, unacknowledged, in
                             the channels, and when those are full at the gate
 
-What runs goes on when we stop; what was not started goes to another launcher or our successor.
+No program reads a byte of a client's before we have said that the client is ours: else somebody
+else might serve it as well. What runs goes on when we stop; whom we had not taken over goes to
+another launcher or our successor.
 """
 
 import contextlib
@@ -22,7 +24,9 @@ from socketgate.notify import Notifier, watchdog_seconds
 from socketgate.program import CannotStart
 
 #: Starts the program for a client; the answer is its process. Raises CannotStart.
-Start = Callable[[Offer], int]
+Start = Callable[[], int]
+#: Makes ready all that can be wrong with a client before it is taken over. Raises CannotStart.
+Prepare = Callable[[Offer], Start]
 Report = Callable[[str], None]
 
 STOPPING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -30,9 +34,9 @@ STOPPING_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 #: How long to leave clients where they are when we are out of descriptors.
 PAUSE_SECONDS = 0.5
 
-#: Clients acknowledged by one message, at most. Each message costs the gate a wake-up; but a client
-#: not yet acknowledged when we are killed is served twice.
-MOST_TOGETHER = 16
+#: Clients acknowledged by one message, at most. Each message costs the gate a wake-up; but those
+#: acknowledged and not yet started go with us when we are killed.
+MOST_TOGETHER = 4
 
 #: After so long without a client we ask to be told of each program's end. While clients come, ends
 #: are looked for with each of them instead, which is cheaper than a signal.
@@ -45,20 +49,20 @@ class Launcher:
     def __init__(
         self,
         receiver: Receiver,
-        start: Start,
+        prepare: Prepare,
         *,
         max_running: int,
         report: Report,
         notifier: Notifier,
     ) -> None:
         self._receiver = receiver
-        self._start = start
+        self._prepare = prepare
         self._max_running = max_running
         self._report = report
         self._notifier = notifier
         self._running: set[int] = set()
-        #: Started, and their gates not told yet: never for longer than `_take` takes.
-        self._unacknowledged: list[tuple[int, Offer]] = []
+        #: Made ready, and their gates not told yet: never for longer than `_take` takes.
+        self._ready: list[tuple[Offer, Start]] = []
         self._paused_until = 0.0
         self._watchdog_seconds = watchdog_seconds()
         self._fed_at = time.monotonic()
@@ -84,7 +88,7 @@ class Launcher:
         self._receiver.close()
 
     def _has_room(self) -> bool:
-        return len(self._running) < self._max_running
+        return len(self._running) + len(self._ready) < self._max_running
 
     def _may_take(self) -> bool:
         return self._has_room() and (
@@ -92,45 +96,48 @@ class Launcher:
         )
 
     def _take(self) -> None:
-        """Start programs for whoever is there, then acknowledge them together."""
+        """Take over whoever is there, then start their programs: none reads before that."""
         self._paused_until = 0.0
         try:
-            while self._has_room() and len(self._unacknowledged) < MOST_TOGETHER:
+            while self._has_room() and len(self._ready) < MOST_TOGETHER:
                 offer = self._receiver.next_offer(0)
                 if offer is None:
                     return
-                self._serve(offer)
+                self._make_ready(offer)
         except OSError as error:
             self._report(f"can't take clients now, trying again: {error.strerror}")
             self._paused_until = time.monotonic() + PAUSE_SECONDS
         finally:
-            self._acknowledge()
+            self._start_all()
         if not self._has_room():
             self._notifier.status(f"all {self._max_running} places are taken, clients wait")
 
-    def _serve(self, offer: Offer) -> None:
-        """Start; a program that can't be started is the next backend's chance."""
+    def _make_ready(self, offer: Offer) -> None:
+        """A client for whom the program can't be started is the next backend's chance."""
         if not offer.channel.is_writable():
             self._receiver.hold(offer)
             return
         try:
-            pid = self._start(offer)
+            self._ready.append((offer, self._prepare(offer)))
         except CannotStart as reason:
             self._report(f"refused a client: {reason}")
             offer.refuse()
-            return
-        offer.client.close()
-        self._running.add(pid)
-        self._unacknowledged.append((pid, offer))
 
-    def _acknowledge(self) -> None:
-        """Take over those whose programs run: a channel's last one stands for all before it."""
-        started, self._unacknowledged = self._unacknowledged, []
-        last_of = {offer.channel: offer for _, offer in started}
-        given_up = {channel for channel, offer in last_of.items() if not offer.take()}
-        for pid, offer in started:
-            if offer.channel in given_up:
-                os.kill(pid, signal.SIGKILL)  # somebody else serves this client
+    def _start_all(self) -> None:
+        """Acknowledge, a channel's last client standing for all before it; then start."""
+        ready, self._ready = self._ready, []
+        last_of = {offer.channel: offer for offer, _ in ready}
+        taken = {channel for channel, offer in last_of.items() if offer.take()}
+        for offer, start in ready:
+            if offer.channel in taken:
+                self._begin(start)
+            offer.client.close()
+
+    def _begin(self, start: Start) -> None:
+        try:
+            self._running.add(start())
+        except CannotStart as reason:
+            self._report(f"closed a client that was taken over: {reason}")
 
     def _reap(self) -> None:
         """Let go of every program that has ended."""

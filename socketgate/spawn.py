@@ -22,6 +22,9 @@ MAX_REASON_BYTES = 4096
 SHELL = b"/bin/sh"
 
 
+Prepared = tuple[program.Environment, program.Attributes]
+
+
 class Command:
     """A program with its arguments, to be started for each client. Raises CannotStart."""
 
@@ -33,13 +36,20 @@ class Command:
         self._path = program.find_program(self._words[0], path)
         self._targets = (0, 1, 2) if is_stderr_client else (0, 1)
 
-    def start(self, fields: program.Fields, client: int) -> int:
+    def prepare(self, fields: program.Fields) -> Prepared:
+        """What the program is to have, for a client of these lines. Raises CannotStart."""
+        if not os.access(self._path, os.X_OK):
+            raise program.CannotStart(
+                f"{os.fsdecode(self._path)}: No such file or directory, or no program any more"
+            )
+        return program.environment_for(fields, self._base), program.attributes_for(fields)
+
+    def start(self, prepared: Prepared, client: int) -> int:
         """Start it with the client on 0 and 1; the answer is its process. Raises CannotStart.
 
         When it returns, execve(2) has succeeded.
         """
-        environment = program.environment_for(fields, self._base)
-        attributes = program.attributes_for(fields)
+        environment, attributes = prepared
         if not attributes.is_empty:
             return self._fork(environment, attributes, client)
         try:

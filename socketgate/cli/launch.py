@@ -8,7 +8,7 @@ from pathlib import Path
 
 from socketgate.backend import NotABackendSocket, Offer, Receiver, open_path, passed_socket
 from socketgate.errors import ActivationError, ConfigError
-from socketgate.launcher import MOST_TOGETHER, Launcher
+from socketgate.launcher import MOST_TOGETHER, Launcher, Start
 from socketgate.notify import Notifier
 from socketgate.program import CannotStart
 from socketgate.spawn import Command, keep_to_ourselves
@@ -74,11 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
     keep_to_ourselves()
     receiver = Receiver(listening, allowed_users=arguments.gate_user, batch=MOST_TOGETHER)
 
-    def start(offer: Offer) -> int:
-        return command.start(offer.client.handoff.fields, offer.client.fileno())
+    def prepare(offer: Offer) -> Start:
+        prepared = command.prepare(offer.client.handoff.fields)
+        return lambda: command.start(prepared, offer.client.fileno())
 
     places = arguments.max or DEFAULT_MAX
-    Launcher(receiver, start, max_running=places, report=report, notifier=Notifier()).run()
+    Launcher(receiver, prepare, max_running=places, report=report, notifier=Notifier()).run()
     if arguments.listen:
         arguments.listen.unlink(missing_ok=True)
     return 0

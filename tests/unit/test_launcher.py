@@ -13,7 +13,7 @@ import pytest
 
 from socketgate.backend import Offer, Receiver
 from socketgate.backend.sockets import open_path
-from socketgate.launcher import STOPPING_SIGNALS, Launcher, Signals, Start
+from socketgate.launcher import STOPPING_SIGNALS, Launcher, Prepare, Signals, Start
 from socketgate.notify import Notifier
 from socketgate.program import CannotStart
 from tests.support.gatestub import GateStub, client_pair
@@ -35,28 +35,30 @@ class Stage:
         self.states: list[str] = []
         self.pids: list[int] = []
 
-    def run(self, start: Start, *, max_running: int = 4) -> None:
+    def run(self, prepare: Prepare, *, max_running: int = 4) -> None:
         """Until it is told to stop."""
         Launcher(
             self.receiver,
-            start,
+            prepare,
             max_running=max_running,
             report=self.reports.append,
             notifier=Notifier(self.states.append),
         ).run()
 
-    def starter(self, then: Callable[[], None]) -> Start:
+    def starter(self, then: Callable[[], None]) -> Prepare:
         """Starts a program that goes on for as long as its client."""
 
-        def start(offer: Offer) -> int:
-            fd = offer.client.fileno()
+        def prepare(offer: Offer) -> Start:
+            return lambda: start(offer.client.fileno())
+
+        def start(fd: int) -> int:
             actions = [(os.POSIX_SPAWN_DUP2, fd, 0), (os.POSIX_SPAWN_DUP2, fd, 1)]
             pid = os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=actions)
             self.pids.append(pid)
             then()
             return pid
 
-        return start
+        return prepare
 
     def close(self) -> None:
         self.gate.sock.close()
@@ -73,7 +75,32 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
     made.close()
 
 
-def test_a_client_is_acknowledged_once_its_program_runs(stage: Stage) -> None:
+def test_a_client_is_taken_over_before_its_program_can_read(stage: Stage) -> None:
+    answers: list[bytes] = []
+
+    def see_then_stop() -> None:
+        answers.append(stage.gate.answer())
+        stop_us()
+
+    with client_pair() as (_, far):
+        stage.gate.hand_over(1, far)
+        stage.run(stage.starter(see_then_stop))
+    assert answers == [b"ACK=1\n"]
+
+
+def test_a_client_whose_gate_took_it_back_has_no_program(stage: Stage) -> None:
+    def prepare(offer: Offer) -> Start:
+        stage.gate.sock.close()
+        stop_us()
+        return stage.starter(lambda: None)(offer)
+
+    with client_pair() as (_, far):
+        stage.gate.hand_over(1, far)
+        stage.run(prepare)
+    assert stage.pids == []
+
+
+def test_a_client_has_its_program(stage: Stage) -> None:
     with client_pair() as (near, far):
         stage.gate.hand_over(1, far)
         stage.run(stage.starter(stop_us))
@@ -92,15 +119,30 @@ def test_the_service_manager_is_told_from_start_to_stop(stage: Stage) -> None:
 
 
 def test_a_client_whose_program_can_not_be_started_is_refused(stage: Stage) -> None:
-    def start(_offer: Offer) -> int:
+    def prepare(_offer: Offer) -> Start:
         stop_us()
-        raise CannotStart("/none: No such file or directory")
+        raise CannotStart("unknown user: nosuch")
 
     with client_pair() as (_, far):
         stage.gate.hand_over(1, far)
-        stage.run(start)
+        stage.run(prepare)
         assert stage.gate.answer() == b"REFUSE=1\n"
-    assert stage.reports == ["refused a client: /none: No such file or directory"]
+    assert stage.reports == ["refused a client: unknown user: nosuch"]
+
+
+def test_a_client_whose_program_is_gone_is_closed(stage: Stage) -> None:
+    def start() -> int:
+        stop_us()
+        raise CannotStart("/none: No such file or directory")
+
+    with client_pair() as (near, far):
+        stage.gate.hand_over(1, far)
+        far.close()
+        stage.run(lambda _offer: start)
+        assert (stage.gate.answer(), near.recv(1)) == (b"ACK=1\n", b"")
+    assert stage.reports == [
+        "closed a client that was taken over: /none: No such file or directory"
+    ]
 
 
 def test_who_finds_all_places_taken_goes_back_at_the_stop(stage: Stage) -> None:
@@ -167,17 +209,19 @@ def test_clients_that_came_together_are_acknowledged_together(stage: Stage) -> N
         assert [stage.gate.answer(), stage.gate.answer()] == [b"ACK=2\n", b""]
 
 
-def test_who_was_started_is_acknowledged_though_the_next_can_not_be_started(stage: Stage) -> None:
-    start_first = stage.starter(lambda: None)
+def test_who_is_ready_is_acknowledged_though_the_next_can_not_be_started(stage: Stage) -> None:
+    prepare_first = stage.starter(lambda: None)
+    ready: list[Offer] = []
 
-    def start(offer: Offer) -> int:
-        if not stage.pids:
-            return start_first(offer)
+    def prepare(offer: Offer) -> Start:
+        if not ready:
+            ready.append(offer)
+            return prepare_first(offer)
         stop_us()
-        raise CannotStart("/none: No such file or directory")
+        raise CannotStart("unknown user: nosuch")
 
     with client_pair() as (_, first), client_pair() as (_, second):
         stage.gate.hand_over(1, first)
         stage.gate.hand_over(2, second)
-        stage.run(start)
+        stage.run(prepare)
         assert stage.gate.answers(2) == [b"REFUSE=2\n", b"ACK=1\n"]

@@ -18,7 +18,7 @@ def said(words: list[str], *fields: tuple[bytes, bytes], is_stderr_client: bool 
     """What a client reads from a program."""
     command = Command(words, is_stderr_client=is_stderr_client)
     with client_pair() as (near, far):
-        pid = command.start(fields, far.fileno())
+        pid = command.start(command.prepare(fields), far.fileno())
         far.close()
         heard = read_all(near)
     os.waitpid(pid, 0)
@@ -75,15 +75,15 @@ def test_a_program_that_cannot_be_executed_leaves_no_process(
     program.chmod(0o755)
     command = Command([str(program)])
     with client_pair() as (_, far), pytest.raises(CannotStart, match="No such file"):
-        command.start(fields, far.fileno())
+        command.start(command.prepare(fields), far.fileno())
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
 
 def test_an_unknown_user_cannot_be_become() -> None:
     command = Command(["true"])
-    with client_pair() as (_, far), pytest.raises(CannotStart, match="unknown user"):
-        command.start(((b"USER", b"no-such-user"),), far.fileno())
+    with pytest.raises(CannotStart, match="unknown user"):
+        command.prepare(((b"USER", b"no-such-user"),))
 
 
 @pytest.mark.parametrize(
