@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.launcher import MOST_TOGETHER
 from tests.support.box import Box
 from tests.support.load import Visit
 from tests.support.netns import ClientHost
@@ -135,6 +136,28 @@ def test_500_clients_while_a_channel_backend_is_killed_five_times(
     # A backend that is killed takes with it whom it had taken over: here, one at a time.
     unserved = {visit["name"] for visit in visits if not visit["answer"]}
     assert len(unserved) <= 5
+    assert_served_once(box, visits, but_for=unserved)
+
+
+@pytest.mark.usefixtures("served")
+def test_clients_while_the_launcher_alone_is_killed_are_served_by_one_program(
+    box: Box, client_host: ClientHost
+) -> None:
+    """The programs it started go on; whom it had not taken over is its successor's."""
+    box.run("socketgate", "unit", "launched", "--listen", "1004", "--install", "--resident",
+            "--", "/bin/sh", "-c", ANSWER)  # fmt: skip
+    start_socket(box, "launched")
+    cursor = box.cursor()
+    with start_load(client_host, 1004, 1000, 200) as load:
+        for count in (50, 200, 350, 500, 650):
+            wait_until_served(box, count)
+            box.run("systemctl", "kill", "-s", "KILL", "--kill-who=main", "launched-gated.service")
+        visits = visits_of(load)
+    outcomes = outcomes_by_port(box, "launched", cursor)
+    assert Counter(outcomes.values()) == {"handed-over": 1000}
+    # Those it had taken over and not yet started go with it: MOST_TOGETHER of them, each time.
+    unserved = {visit["name"] for visit in visits if not visit["answer"]}
+    assert len(unserved) <= 5 * MOST_TOGETHER
     assert_served_once(box, visits, but_for=unserved)
 
 

@@ -52,7 +52,9 @@ def ssh(box: Box, client_host: ClientHost, tmp_path_factory: pytest.TempPathFact
     box.write("/root/.ssh/authorized_keys", key.with_suffix(".pub").read_text(), mode=0o600)
     box.run("ssh-keygen", "-A")
     box.run("rm", "-f", ALLOW, DENY)
-    box.run("socketgate", "unit", "sshd", "--listen", "22", "--install", "--", "/usr/sbin/sshd", "-i")
+    box.run(
+        "socketgate", "unit", "sshd", "--listen", "22", "--install", "--", "/usr/sbin/sshd", "-i"
+    )
     box.run("systemctl", "daemon-reload")
     box.run("systemctl", "enable", "--now", "socketgate@sshd.socket")
     return SshClient(client_host, key)
@@ -92,9 +94,7 @@ def test_a_client_is_refused_and_admitted_as_hosts_deny_changes(
 
 
 @pytest.mark.usefixtures("no_rules")
-def test_the_session_sees_the_real_client(
-    ssh: SshClient, addresses: tuple[str, str]
-) -> None:
+def test_the_session_sees_the_real_client(ssh: SshClient, addresses: tuple[str, str]) -> None:
     server, client = addresses
     connection = ssh.run(server, "echo $SSH_CONNECTION").stdout.split()
     assert (connection[0], connection[2], connection[3]) == (client, server, "22")
