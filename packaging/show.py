@@ -20,9 +20,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-HOME = Path(sys.executable).parent
+SOCKETGATE = (sys.executable, "-m", "socketgate")
 ADMITTED, OTHER = "127.0.0.1", "127.0.0.2"
 DEADLINE_SECONDS = 30.0
+
+#: systemd's names for the folders of a service: all are the show's own.
+FOLDERS = ("RUNTIME_DIRECTORY", "STATE_DIRECTORY", "CACHE_DIRECTORY")
+#: What a shell says of a program that Ctrl-C ended.
+INTERRUPTED = 128 + signal.SIGINT
 
 RSYNCD = """\
 use chroot = no
@@ -82,22 +87,23 @@ class Show:
         (folder / "socketgate.toml").write_text(
             f'[rules]\nallow = "{self.allow}"\ndeny = "{self.deny}"\n'
             f'[daemon.rsync]\nbackend = "{folder}/rsync.sock"\n'
+            f'[bans]\nstore = "{folder}/bans"\n'
         )
         self.journal = JournalLines(folder / "journal.sock")
         self.environment = {
             **os.environ,
             "SOCKETGATE_JOURNAL_SOCKET": str(folder / "journal.sock"),
-            "STATE_DIRECTORY": str(folder),
+            **dict.fromkeys(FOLDERS, str(folder)),
         }
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
         """The gate on its port and rsync behind it, until the block ends."""
-        gate = [str(HOME / "socketgate"), "run", "--config", str(self.folder / "socketgate.toml")]
+        gate = [*SOCKETGATE, "run", "--config", str(self.folder / "socketgate.toml")]
         rsync = ["rsync", "--daemon", f"--config={self.folder}/rsyncd.conf"]
-        backend = [str(HOME / "socketgate"), "launch", "--listen", str(self.folder / "rsync.sock")]
+        backend = [*SOCKETGATE, "launch", "--listen", str(self.folder / "rsync.sock")]
         activate = ["systemd-socket-activate", "-l", f"127.0.0.1:{self.port}", "--fdname=rsync"]
-        variables = [f"-E{name}" for name in ("SOCKETGATE_JOURNAL_SOCKET", "STATE_DIRECTORY")]
+        variables = [f"-E{name}" for name in ("SOCKETGATE_JOURNAL_SOCKET", *FOLDERS)]
         with self.child([*backend, "--", *rsync]), self.child([*activate, *variables, *gate]):
             yield
 
@@ -175,8 +181,8 @@ def stay(show: Show) -> None:
     """Leave it running for whoever wants to try."""
     print(f"\nThe gate stays on 127.0.0.1:{show.port}. Edit {show.allow} and {show.deny}; try")
     print(f"  rsync --address=127.0.0.3 rsync://127.0.0.1:{show.port}/")
-    print("Ctrl-C ends it.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
+        print("Ctrl-C ends it.", flush=True)
         signal.pause()
 
 
@@ -185,11 +191,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="packaging/try", description=__doc__.splitlines()[0])
     parser.add_argument("--once", action="store_true", help="end after the show")
     once = parser.parse_args().once
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # cleans up on its way
     folder = Path(tempfile.mkdtemp(prefix="socketgate-try-"))
-    show = Show(folder)
-    show.allow.write_text(f"rsync: {ADMITTED}\n")
-    show.deny.write_text("rsync: ALL\n")
     try:
+        show = Show(folder)
+        show.allow.write_text(f"rsync: {ADMITTED}\n")
+        show.deny.write_text("rsync: ALL\n")
         with show.running():
             wait_until_listening(show.port)
             play(show)
@@ -200,6 +207,8 @@ def main() -> int:
         for log in sorted(folder.glob("*.log")):
             print(f"{log.name}:\n{log.read_text()}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     finally:
         shutil.rmtree(folder)
     print("\nAll as it should be.")
