@@ -24,7 +24,7 @@ from socketgate.backend.message import ids_in, parse_block
 from socketgate.banlog import StoreDamaged, read_log
 from socketgate.channel import Channel
 from socketgate.command_message import MalformedMessage, parse_ended, parse_job
-from socketgate.config import RulesConfig, parse_config
+from socketgate.config import OnError, RulesConfig, parse_config
 from socketgate.errors import ConfigError
 from socketgate.ident import _parse_reply
 from socketgate.lookup_values import is_clean, shown
@@ -160,7 +160,7 @@ def compiled_table(folder: Path) -> Target:
     tables = folder / "tables"
     tables.mkdir()
     sources = Sources(allow=Text(b"ALL: 10.\n"), deny=Absent())
-    path = write_table(tables, Prepared("0" * 64, sources, {}, {}))
+    path = write_table(tables, Prepared("0" * 64, OnError.KEEP, sources, {}, {}))
     good = path.read_bytes()
     head = json.loads(good.partition(b"\n")[0])
 
