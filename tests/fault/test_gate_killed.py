@@ -211,4 +211,5 @@ def test_the_port_never_closes_however_often_the_gate_is_killed(
         kill_gate(box, "port")
     assert box.unit("socketgate@port.socket", "ActiveState") == {"ActiveState": "active"}
     with start_load(client_host, 1303, 1, 1) as load:
-        assert visits_of(load)[0]["answer"] == "hello client-0\n"
+        (visit,) = visits_of(load)
+        assert visit["answer"] == f"hello {visit['name']}\n"

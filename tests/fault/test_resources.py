@@ -130,7 +130,7 @@ def test_ten_thousand_clients_that_reset_leave_nothing_behind(
             descriptors, memory = len(gate.descriptors), memory_kib(gate)
             for _ in range(10_000):
                 connect_and_reset(port)
-            gate.wait_entries(12_000, SOCKETGATE_DAEMON="test")
+            gate.wait_entries(12_000, SYSLOG_IDENTIFIER="test")
             assert len(gate.descriptors) <= descriptors + 1
             assert memory_kib(gate) <= memory + FEW_KIB
         finally:

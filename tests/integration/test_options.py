@@ -56,7 +56,7 @@ class Stage:
 
     def entry(self, count: int = 1) -> Fields:
         """The audit line of the client of this number."""
-        return self.gate.wait_entries(count, SOCKETGATE_DAEMON="sshd")[count - 1]
+        return self.gate.wait_entries(count, SYSLOG_IDENTIFIER="sshd")[count - 1]
 
     def file(self, name: str) -> str:
         return (self.folder / name).read_text()

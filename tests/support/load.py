@@ -48,7 +48,7 @@ async def visit_all(address: str, port: int, count: int, at_once: int) -> list[V
 
     async def visit_in_turn(number: int) -> Visit:
         async with places:
-            return await visit(address, port, f"client-{number}")
+            return await visit(address, port, f"client-{port}-{number}")
 
     return list(await asyncio.gather(*map(visit_in_turn, range(count))))
 

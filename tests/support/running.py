@@ -11,6 +11,7 @@ The `with` begins when the daemon says READY=1 and ends by SIGTERM, which it has
 code 0. Whatever goes wrong, the text of the failure has what the daemon said.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -127,7 +128,11 @@ class RunningGate:
     @property
     def descriptors(self) -> list[str]:
         """What the daemon has open, one text for each descriptor."""
-        return [str(link.readlink()) for link in sorted(Path(f"/proc/{self.pid}/fd").iterdir())]
+        found = []
+        for link in sorted(Path(f"/proc/{self.pid}/fd").iterdir()):
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                found.append(str(link.readlink()))
+        return found
 
     def signal(self, number: signal.Signals) -> None:
         """Send the daemon a signal."""
