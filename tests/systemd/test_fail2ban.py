@@ -154,6 +154,12 @@ def test_who_is_refused_again_and_again_is_banned(box: Box, client: ClientHost) 
     box.write(DENY, f"sshd: {ends.client}\n")
     for _ in range(10):
         assert not is_admitted(client, ends)
-    wait_until(lambda: works(box, "socketgate", "bans", ends.client))
+
+    def is_banned_at_last() -> bool:
+        """A client like this one goes on trying, also while fail2ban is still starting."""
+        assert not is_admitted(client, ends)
+        return works(box, "socketgate", "bans", ends.client)
+
+    wait_until(is_banned_at_last)
     box.write(DENY, "")
     assert not is_admitted(client, ends)

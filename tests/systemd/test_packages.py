@@ -246,7 +246,9 @@ def test_this_systemd_knows_every_setting_of_the_units(suite: str) -> None:
             check=False,
         )  # fmt: skip
     about_us = [line for line in said.stderr.splitlines() if "gate" in line]
-    assert about_us == []
+    # What is there for systemd 255 and later; 252 says so and goes on.
+    newer = "Unknown key 'PollLimitIntervalSec'"
+    assert [line for line in about_us if newer not in line] == []
 
 
 def test_rpmlint_has_nothing_to_say() -> None:
