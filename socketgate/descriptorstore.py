@@ -119,10 +119,11 @@ class DescriptorStore:
     def take_back(self, listener: Listener, numbers: Iterator[int]) -> list[Connection]:
         """The clients of this listener whom an earlier run has left, the longest waiting first."""
         mine = [fd for fd, name in self._passed.items() if _is_of(fd, name, listener)]
-        return [
-            self._restore(fd, listener, next(numbers))
-            for fd in sorted(mine, key=lambda fd: _accepted_ns(self._passed[fd]))
-        ]
+        restored = []
+        for fd in sorted(mine, key=lambda fd: _accepted_ns(self._passed[fd])):
+            with contextlib.suppress(OSError):  # gone between two looks: one of the rest
+                restored.append(self._restore(fd, listener, next(numbers)))
+        return restored
 
     def forget_the_rest(self) -> int:
         """Let go of clients who are gone, or their listener. The answer: how many."""
