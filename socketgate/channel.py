@@ -152,6 +152,8 @@ class Channel:
             if not answers or not self._obey(answers):
                 self._on_broken(self)
                 return
+            if not self._unacknowledged and not self._is_broken:
+                return  # nothing is awaited: one look less that finds nothing
 
     def _obey(self, answers: bytes) -> bool:
         """Whether the backend's answers make sense.
