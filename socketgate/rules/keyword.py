@@ -25,7 +25,7 @@ from socketgate.rules.option import (
     Umask,
 )
 from socketgate.rules.request import Access
-from socketgate.rules.text import BLANKS, find_outside, whole_number, whole_octal
+from socketgate.rules.text import SPACES, find_outside, whole_number, whole_octal
 
 LEVELS = frozenset(b"emerg alert crit err warning notice info debug".split())
 FACILITIES = frozenset(
@@ -150,8 +150,8 @@ def split_options(text: bytes) -> tuple[Field, ...]:
 
 
 def _field(raw: bytes, start: int, *, is_last: bool) -> Field:
-    stripped = raw.replace(b"\\:", b":").strip(BLANKS)
-    start += len(raw) - len(raw.lstrip(BLANKS))
+    stripped = raw.replace(b"\\:", b":").strip(SPACES)
+    start += len(raw) - len(raw.lstrip(SPACES))
     keyword = stripped[: _span(_KEYWORD, stripped, 0)]
     value = stripped[_span(_ASSIGNMENT, stripped, len(keyword)) :]
     return Field(start, keyword, value or None, is_last)

@@ -18,7 +18,7 @@ from socketgate.rules.keyword import (
 )
 from socketgate.rules.option import Action, RunAsGroup, RunAsUser, SetEnv, Spawn, Twist
 from socketgate.rules.request import Access, AccountExists, CommandStatus
-from socketgate.rules.text import BLANKS
+from socketgate.rules.text import SPACES
 
 #: Steps that depend on nothing but the rule: they give the same verdict for every request.
 CONSTANT_STEPS = (Jump, Fail, Act)
@@ -71,7 +71,7 @@ class Run:
         return Access.DENY
 
     def _expand(self, text: bytes) -> bytes:
-        return expanded(text, self.facts).strip(BLANKS)
+        return expanded(text, self.facts).strip(SPACES)
 
     def _become(self, action: RunAsUser | RunAsGroup) -> Access | None:
         """The group is looked at first, as in libwrap."""
@@ -87,12 +87,13 @@ class Run:
 
     def _set_environment(self, text: bytes) -> Access | None:
         """The name is what setenv(3) takes for one, or the client is refused as in libwrap."""
-        name, *rest = (
+        raw, *rest = (
             text.replace(b"\t", b" ").replace(b"\r", b" ").replace(b"\n", b" ").split(b" ", 1)
         )
+        name = raw.strip(SPACES)
         if not name or b"=" in name:
             return self._refuse("memory allocation failure")
-        value = text[len(name) :].strip(BLANKS) if rest else b""
+        value = text[len(raw) :].strip(SPACES) if rest else b""
         self.actions.append(SetEnv(name, value))
         return None
 

@@ -5,6 +5,8 @@ import re
 
 #: What libwrap strips around options and takes for a blank line.
 BLANKS = b" \t\r\n"
+#: isspace(3): what is taken off both ends of an option and of an expanded text.
+SPACES = b" \t\n\v\f\r"
 
 _BRACKETS_OR = {wanted: re.compile(rb"[][" + wanted + rb"]") for wanted in (b":", b"@", b"/", b".")}
 _SPACE = rb"[ \t\n\v\f\r]*"

@@ -75,7 +75,8 @@ OPTIONS = (
     b"setenv X %a%c%s%d%p%%%", b"user nobody", b"user nosuch", b"user nobody.nogroup",
     b"user nobody.nosuch", b"user .nogroup", b"group nogroup", b"group nosuch", b"group 65534",
     b"banners {DIR}/folder", b"banners", b"spawn a\\:b", b"spawn a\\\\:b", b"spawn %c",
-    b"spawn %q",
+    b"spawn %q", b"severity info\v", b"keepalive\v", b"user nobody\v", b"nice 1\v",
+    b"linger 1 \f", b"group nogroup\f", b"spawn \v", b"setenv \v%z", b"setenv A\v \fb", b"\fdeny",
 )  # fmt: skip
 NASTY = (
     b"\0", b"\\\n", b"\\", b"\r", b"\v", b"\f", b"[", b"]", b":", b"\n", b"@", b"/", b"*", b"?",

@@ -44,6 +44,10 @@ def steps_of(text: bytes) -> list[Step]:
         (b"a == b\n", [Field(0, b"a", b"= b", is_last=True)]),
         (b"a=\n", [Field(0, b"a", None, is_last=True)]),
         (b"= x\n", [Field(0, b"", b"x", is_last=True)]),
+        (b" keepalive\v\n", [Field(1, b"keepalive", None, is_last=True)]),
+        (b"\f linger 1 \f\n", [Field(2, b"linger", b"1", is_last=True)]),
+        (b"spawn \v\n", [Field(0, b"spawn", None, is_last=True)]),
+        (b"linger \v1\n", [Field(0, b"linger", b"\v1", is_last=True)]),
     ],
 )
 def test_options_are_split_at_colons(text: bytes, fields: list[Field]) -> None:
