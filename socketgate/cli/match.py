@@ -117,18 +117,20 @@ def run(arguments: argparse.Namespace) -> int:
     _parse_rest(arguments)
     asked = None if arguments.jsonl else parse_words(arguments.words)
     config = configured(arguments)
+    if arguments.libwrap or asked is None:
+        config = replace(config, rules=replace(config.rules, on_error=OnError.LIBWRAP))
     if asked is None:
         if arguments.words or arguments.resolve:
             raise ConfigError(
                 "--jsonl takes its requests from standard input, and looks nothing up"
             )
-        sources = read_sources(config.rules, extensions=not arguments.libwrap)
+        sources = read_sources(config.rules, extensions=False)
         return _answer_lines(sources)
     given = given_by(asked)
     addresses = client_addresses(asked.client, may_resolve=arguments.resolve)
     sources = read_sources(config.rules, extensions=not arguments.libwrap)
     table = build_table(sources)
-    if config.rules.on_error is OnError.KEEP and not arguments.libwrap:
+    if config.rules.on_error is OnError.KEEP:
         refuse_errors(table, as_json=arguments.json)
     requests = [request_of(asked, address) for address in addresses]
     if arguments.resolve:
