@@ -42,6 +42,10 @@ def warning(code: str, message: str, hint: str, offset: int = 0) -> Fault:
 
 _NUMBERS = re.compile(rb"[0-9.]+")
 _NET_START = re.compile(rb"(?:[0-9]+\.){1,3}")
+#: A byte that stands in no host name and no address. Names in UTF-8 may come from files.
+_NEVER_IN_HOST = re.compile(rb"[^0-9A-Za-z._\-\x80-\xff]")
+_RANGE = re.compile(rb"(?:[0-9]+\.){3}[0-9]+-(?:[0-9]+\.){3}[0-9]+")
+_BOM = b"\xef\xbb\xbf"
 _MAPPED_NET = 0xFFFF
 _RESERVED = frozenset({b"known", b"unknown", b"local", b"paranoid"})
 
@@ -49,6 +53,9 @@ _RESERVED = frozenset({b"known", b"unknown", b"local", b"paranoid"})
 def daemon_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
     """A word of the daemon list."""
     yield from _any_word_faults(word)
+    if b";" in word:
+        message = "a semicolon doesn't separate words"
+        yield warning("odd-separator", message, "write a comma or a blank", word.index(b";"))
     at = find_outside(word, b"@", 1)
     daemon = word if at < 0 else word[:at]
     if at >= 0:
@@ -108,13 +115,6 @@ def _any_word_faults(word: bytes) -> Iterator[Fault]:
             "# begins a comment only in the first column: these are words of the list",
             "put the comment on a line of its own",
         )
-    if b";" in word:
-        yield warning(
-            "odd-separator",
-            "a semicolon doesn't separate words",
-            "write a comma or a blank",
-            word.index(b";"),
-        )
     if word.lower() == b"fail":
         yield warning("fail-word", "FAIL is no longer recognised", "use EXCEPT, or deny")
 
@@ -130,6 +130,9 @@ def host_file_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
     elif word[:1] == b"#":
         message = "there are no comments in a host file: these words are patterns"
         yield error("comment-in-host-file", message, "remove the comment")
+    elif word.startswith(_BOM):
+        message = "a byte order mark is taken for a part of the first word"
+        yield error("byte-order-mark", message, "save the file without a byte order mark")
     elif b"," in word:
         message = "a comma doesn't separate words in a host file: never matches"
         yield error("comma-in-host-file", message, "write a blank", word.index(b","))
@@ -157,8 +160,22 @@ def host_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
         if applies(word):
             yield from faults(word, reading)
             return
-    if word.lower() != b"all":
+    odd = None if b"*" in word or b"?" in word or word[:1] == b"#" else _NEVER_IN_HOST.search(word)
+    if odd is not None or _RANGE.fullmatch(word):
+        yield _never_matches(word, odd.start() if odd else word.index(b"-"))
+    elif word.lower() != b"all":
         yield _costs_a_name(word)
+
+
+def _never_matches(word: bytes, at: int) -> Fault:
+    message = f"{_text(word)} is no host's name or address: never matches"
+    byte = word[at : at + 1]
+    if byte == b"\\" and at == len(word.rstrip(b"\r")) - 1:
+        return error(
+            "backslash-not-last", message, "let the backslash be the last character of the line", at
+        )
+    hint = _NEVER_HINTS.get(byte, f"leave out {_text(byte)!r}")
+    return error("never-matches", message, hint, at)
 
 
 def _costs_a_name(word: bytes) -> Fault:
@@ -313,6 +330,17 @@ def _number_faults(word: bytes, _reading: Reading) -> Iterator[Fault]:
             return
     message = f"{_text(word)} is no IPv4 address: never matches"
     yield error("bad-address", message, "write four numbers up to 255")
+
+
+_NEVER_HINTS = {
+    b";": "write a comma",
+    b'"': "leave the quotes out",
+    b"'": "leave the quotes out",
+    b"-": "write a net, as in 192.0.2.0/24",
+    b"!": "write EXCEPT",
+    b"#": "put the comment on a line of its own",
+    b"\\": "write a slash",
+}
 
 
 def _text(word: bytes) -> str:

@@ -123,6 +123,7 @@ ERRORS = {
     "bad-net-in-a-host-file": Mistake(
         "sshd: {DIR}/nets\n", "net-bits-outside-mask", 3, 1, "outside the mask"
     ),
+    "semicolon": Mistake("sshd: 192.0.2.7;192.0.2.8\n", "never-matches", 1, 16, "never matches"),
 }
 
 WARNINGS = {
@@ -135,7 +136,7 @@ WARNINGS = {
     "blank-behind-a-backslash": Mistake(
         "sshd: ALL \\ \n", "backslash-not-last", 1, 11, "does not continue"
     ),
-    "semicolons": Mistake("sshd: 192.0.2.7;192.0.2.8\n", "odd-separator", 1, 16, "semicolon"),
+    "semicolons": Mistake("sshd;ftpd: ALL\n", "odd-separator", 1, 5, "semicolon"),
     "client-on-the-left": Mistake("192.0.2.7: sshd\n", "odd-daemon-name", 1, 1, "no daemon"),
     "wildcard-on-the-left": Mistake("LOCAL: ALL\n", "reserved-word", 1, 1, "daemon's name"),
     "fail": Mistake("sshd: ALL FAIL 192.0.2.7\n", "fail-word", 1, 11, "FAIL"),
