@@ -11,7 +11,7 @@ from socketgate.rules.lintword import host_file_word_faults
 from socketgate.rules.request import RulePlace, TableName
 from socketgate.rules.rule import Origins, Rule
 from socketgate.rules.shadow import hidden_rules
-from socketgate.rules.source import Source, Sources, Text
+from socketgate.rules.source import Directory, Source, Sources, Text
 from socketgate.rules.syntax import Parsed
 from socketgate.rules.word import Reading
 
@@ -30,6 +30,11 @@ def host_file_diagnostics(
         if isinstance(source, Text):
             findings = Findings(path.decode("utf-8", "surrogateescape"))
             _lint_host_file(findings, source.data, reading)
+            found += findings.kept
+        elif isinstance(source, Directory):
+            findings = Findings(path.decode("utf-8", "surrogateescape"))
+            message = "a folder, not a file: matches nothing"
+            findings.error("host-file-is-folder", Spot(1, 1, b""), message, "name a file in it")
             found += findings.kept
     return tuple(found)
 

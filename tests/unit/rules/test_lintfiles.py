@@ -2,7 +2,7 @@
 import pytest
 
 from socketgate.rules.diagnostic import Diagnostic
-from socketgate.rules.source import Absent, Source, Sources, Text
+from socketgate.rules.source import Absent, Directory, Source, Sources, Text
 from socketgate.rules.table import build_table
 
 
@@ -27,6 +27,10 @@ def test_a_mistake_in_a_host_file_is_found(text: bytes, line: int, column: int, 
         (one.origin, one.line, one.column, one.code) for one in diagnostics(list_source=Text(text))
     ]
     assert ("/list", line, column, code) in found
+
+
+def test_a_folder_as_host_file_is_an_error() -> None:
+    assert [one.code for one in diagnostics(list_source=Directory())] == ["host-file-is-folder"]
 
 
 def test_nothing_is_said_about_a_host_file_of_addresses() -> None:
