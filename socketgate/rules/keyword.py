@@ -244,6 +244,13 @@ def _severity(value: bytes) -> Step:
     return Act(Severity(shown if shown not in ("", "kern") else None, level.lower().decode()))
 
 
+def _setenv(value: bytes) -> Step:
+    name = value.split(None, 1)[0] if value.split() else b""
+    if b"=" in name and b"%" not in name:
+        return Fail("memory allocation failure", "bad-setenv", "write: setenv NAME VALUE")
+    return Environment(value)
+
+
 def _user(value: bytes) -> Step:
     dot = find_outside(value, b".")
     if dot < 0:
@@ -263,7 +270,7 @@ KEYWORDS = {
     b"rfc931": Keyword(_rfc931, "rfc931 [SECONDS]", OPTIONAL),
     b"banners": Keyword(lambda folder: Act(Banners(folder)), "banners FOLDER"),
     b"nice": Keyword(_nice, "nice [INCREMENT]", OPTIONAL),
-    b"setenv": Keyword(Environment, "setenv NAME VALUE"),
+    b"setenv": Keyword(_setenv, "setenv NAME VALUE"),
     b"umask": Keyword(_umask, "umask OCTAL"),
     b"user": Keyword(_user, "user NAME[.GROUP]"),
     b"group": Keyword(lambda name: BecomeAccount(RunAsGroup(name)), "group NAME"),

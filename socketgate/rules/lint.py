@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from socketgate.rules.address import six
+from socketgate.rules.address import six, unmapped
 from socketgate.rules.diagnostic import Findings, Severity
 from socketgate.rules.keyword import Fail, Field, Step
 from socketgate.rules.lines import MAX_LINE_BYTES, LogicalLine, Spot
@@ -23,7 +23,9 @@ from socketgate.rules.text import BLANKS
 from socketgate.rules.word import Reading
 
 _BOM = b"\xef\xbb\xbf"
-_BARE_SIX = re.compile(rb"[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}")
+_BARE_SIX = re.compile(
+    rb"([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}((?:\.[0-9]{1,3}){3})?)(/[0-9]{1,3})?"
+)
 _BRACKET = re.compile(rb"[][]")
 _COLUMN_ONE = "a comment has its # in the first column"
 
@@ -134,13 +136,16 @@ def _lint_bare_six(
     if clients and clients[-1].start + len(clients[-1].text) == fields.clients_end:
         start = clients[-1].start
     found = _BARE_SIX.match(line.text, start)
-    if found is None or six(found[0], frozenset()) is None:
+    if found is None or six(found[1], frozenset()) is None:
         return False
+    mapped = unmapped(found[1])
     findings.error(
         "ipv6-without-brackets",
         line.spot(start),
-        f"the colon ends the client list: {_text(found[0])} is not seen as an address",
-        f"write [{_text(found[0])}]",
+        f"the colon ends the client list: {_text(found[1])} is not seen as an address",
+        f"write {_text(mapped)}"
+        if mapped != found[1]
+        else f"write [{_text(found[1])}]{_text(found[3] or b'')}",
     )
     return True
 
