@@ -110,7 +110,7 @@ def look_up_netgroup(name: bytes) -> Found:
     words = [b"getent", b"netgroup", b"--", name]
     try:
         # The name is one word of the command line, whatever is in it.
-        result = subprocess.run(  # noqa: S603
+        result = subprocess.run(  # noqa: S603  # words of ours
             words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MAX_SECONDS
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:

@@ -154,7 +154,7 @@ def find_program(name: bytes, path: bytes = DEFAULT_PATH) -> bytes:
     folders = [b""] if b"/" in name else path.split(b":")
     for folder in folders:
         candidate = os.path.join(folder, name)  # noqa: PTH118  # pathlib costs 8 ms
-        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):  # noqa: PTH112
+        if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):  # noqa: PTH112  # as above
             return candidate
     raise CannotStart(f"{_shown(name)}: no such program, or it may not be executed")
 

@@ -153,7 +153,7 @@ def _page(text: str, words: Sequence[str]) -> bool:
     sys.stdout.flush()
     try:
         # The admin's own pager, from the admin's own environment.
-        subprocess.run(  # noqa: S603
+        subprocess.run(  # noqa: S603  # the pager the user named
             words,
             input=text.encode("utf-8", "replace"),
             check=False,
