@@ -40,13 +40,13 @@ def host_file_diagnostics(
 
 
 def _lint_host_file(findings: Findings, data: bytes, reading: Reading) -> None:
-    number, counted = 1, 0
+    number, start, counted = 1, 0, 0
     for found in _HOST_FILE_WORD.finditer(data):
         for fault in host_file_word_faults(found[0], reading):
             at = found.start() + fault.offset
             number += data.count(b"\n", counted, at)
+            start = data.rfind(b"\n", counted, at) + 1 or start
             counted = at
-            start = data.rfind(b"\n", max(at - MAX_LINE_BYTES, 0), at) + 1
             source = data[start : start + MAX_LINE_BYTES].split(b"\n", 1)[0]
             spot = Spot(number, at - start + 1, source)
             findings.add(fault.severity, fault.code, spot, fault.message, fault.hint)

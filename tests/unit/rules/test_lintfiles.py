@@ -29,6 +29,14 @@ def test_a_mistake_in_a_host_file_is_found(text: bytes, line: int, column: int, 
     assert ("/list", line, column, code) in found
 
 
+def test_a_mistake_far_into_a_line_is_shown_with_that_line() -> None:
+    """A host file may be one line of many thousand words."""
+    text = b"10.1.2.3\n" + b"10.1.2.4 " * 1000 + b"10.1\n"
+    (found,) = (one for one in diagnostics(list_source=Text(text)) if one.code == "partial-address")
+    assert (found.line, found.column) == (2, 9001)
+    assert found.source_line.startswith(b"10.1.2.4 ")
+
+
 def test_a_folder_as_host_file_is_an_error() -> None:
     assert [one.code for one in diagnostics(list_source=Directory())] == ["host-file-is-folder"]
 
