@@ -9,6 +9,7 @@
 Everything here but the child's part is cheap; what may take long is said at each function.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -45,7 +46,8 @@ LARGE_BYTES = 128 * 1024
 #: No more than so many bytes are put behind what is compiled, before all is compiled anew.
 MAX_APPENDED_BYTES = 256 * 1024
 
-#: The child gives way to those who serve clients, setpriority(2).
+#: The child gives way to those who serve clients, setpriority(2), where that may be asked for: the
+#: shipped units' SystemCallFilter= leaves it out.
 CHILD_NICENESS = 5
 
 #: Of a file: inode, size and the times of change.
@@ -187,7 +189,8 @@ def _child(order: Order, answer: int) -> NoReturn:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
-        os.nice(CHILD_NICENESS)
+        with contextlib.suppress(PermissionError):
+            os.nice(CHILD_NICENESS)
         os.write(answer, json.dumps(_make(order)).encode())
         code = 0
     except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
