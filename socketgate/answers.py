@@ -26,15 +26,21 @@ class BackendState(TypedDict):
     trouble: str | None
 
 
-class RuleCount(TypedDict):
-    """How many clients a rule has refused."""
+class RefusedBy(TypedDict):
+    """The rule or ban that refused somebody; of a ban the net."""
 
-    file: str
-    line: int
+    file: str | None
+    line: int | None
+    ban: str | None
+
+
+class RefusalCount(RefusedBy):
+    """How many clients a ban, or a rule of those in force, has refused."""
+
     refused: int
 
 
-class RefusedClient(TypedDict):
+class RefusedClient(RefusedBy):
     """One of the last refused clients."""
 
     at: float
@@ -50,7 +56,7 @@ class GateState(TypedDict):
     held: int
     backends: list[BackendState]
     outcomes: dict[str, int]
-    top_rules: list[RuleCount]
+    top_refusals: list[RefusalCount]
     last_refused: list[RefusedClient]
 
 

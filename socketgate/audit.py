@@ -13,7 +13,7 @@ from socketgate.accept import Connection
 from socketgate.entry import DAEMON_FACILITY, KINDS, EntryWriter, Outcome
 from socketgate.journal import MESSAGE_ID, Journal, encode_entry
 from socketgate.limits import WINDOW_SECONDS, Repetition
-from socketgate.refusals import RefusalCounts
+from socketgate.refusals import Cause, RefusalCounts
 
 #: How many of the last refused clients are remembered for `socketgate status`.
 LAST_REFUSED = 10
@@ -35,10 +35,10 @@ class Audit:
         self._window: asyncio.TimerHandle | None = None
         #: Connections by outcome since the start, exact whatever was written out.
         self.counts = dict.fromkeys(Outcome, 0)
-        #: Which rules refused.
+        #: Which rules and bans refused.
         self.refusals = RefusalCounts()
-        #: The last refused clients: wall-clock time in seconds, address.
-        self.last_refused: collections.deque[tuple[float, str]] = collections.deque(
+        #: The last refused clients: wall-clock time in seconds, address, what refused them.
+        self.last_refused: collections.deque[tuple[float, str, Cause | None]] = collections.deque(
             maxlen=LAST_REFUSED
         )
 
@@ -46,8 +46,8 @@ class Audit:
         """One connection has ended."""
         self.counts[outcome] += 1
         if outcome is Outcome.REFUSED:
-            self.refusals.add(connection.verdict)
-            self.last_refused.append((time.time(), connection.bare_address))
+            cause = self.refusals.add(connection.verdict, connection.ban)
+            self.last_refused.append((time.time(), connection.bare_address, cause))
         repetition = self._repetitions.get(outcome)
         if repetition is not None and not repetition.admit(connection.bare_address):
             self._open_window()

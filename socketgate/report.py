@@ -14,7 +14,9 @@ from socketgate.answers import (
     CountersAnswer,
     GateCounters,
     GateState,
-    RuleCount,
+    RefusalCount,
+    RefusedBy,
+    RefusedClient,
     RulesState,
     StatusAnswer,
     ban_entry,
@@ -22,11 +24,12 @@ from socketgate.answers import (
 from socketgate.bans import Ban, Bans
 from socketgate.gate import Gate
 from socketgate.handoff import Backend
+from socketgate.refusals import Cause
 from socketgate.reload import RulesInForce
 from socketgate.varlink import invalid
 
-#: Rules that refuse the most, in a status.
-TOP_RULES = 5
+#: Rules and bans that refuse the most, in a status.
+TOP_REFUSALS = 5
 
 #: Bans in one answer.
 BANS_AT_ONCE = 1000
@@ -104,7 +107,6 @@ class Report:
 
 def gate_state(gate: Gate) -> GateState:
     """One listening socket."""
-    top = gate.audit.refusals.top(TOP_RULES)
     return {
         "daemon": gate.listener.name,
         "address": gate.listener.address,
@@ -112,9 +114,26 @@ def gate_state(gate: Gate) -> GateState:
         "held": gate.handoff.held_count,
         "backends": [backend_state(backend) for backend in gate.handoff.backends],
         "outcomes": outcomes(gate),
-        "top_rules": [RuleCount(file=file, line=line, refused=n) for file, line, n in top],
-        "last_refused": [{"at": at, "address": address} for at, address in gate.audit.last_refused],
+        "top_refusals": [
+            RefusalCount(**by(cause), refused=number)
+            for cause, number in gate.audit.refusals.top(TOP_REFUSALS)
+        ],
+        "last_refused": [
+            RefusedClient(at=at, address=address, **by(cause))
+            for at, address, cause in gate.audit.last_refused
+        ],
     }
+
+
+def by(cause: Cause | None) -> RefusedBy:
+    """What refused somebody; all null if it was neither a rule nor a ban."""
+    match cause:
+        case str(net):
+            return {"file": None, "line": None, "ban": net}
+        case (file, line):
+            return {"file": file, "line": line, "ban": None}
+        case None:
+            return {"file": None, "line": None, "ban": None}
 
 
 def gate_counters(gate: Gate) -> GateCounters:

@@ -6,7 +6,7 @@ import datetime
 import sys
 import time
 
-from socketgate.answers import BackendState, GateState, RulesState, StatusAnswer
+from socketgate.answers import BackendState, GateState, RefusedBy, RulesState, StatusAnswer
 from socketgate.cli import EXIT_CODES, ExitCode
 from socketgate.cli.gates import Gate, add_gates, find_gate, running_gates
 from socketgate.cli.output import Paint, Tone, count, fields, json_text, paint_for, printable, show
@@ -91,20 +91,25 @@ def _gate_text(gate: GateState, now: float, paint: Paint) -> str:
             ("Connections", [", ".join([f"{total} so far", *ended]), waiting]),
             (
                 "Refusing most",
-                [
-                    f"{printable(one['file'])}:{one['line']} ({one['refused']})"
-                    for one in gate["top_rules"]
-                ],
+                [f"{_by(one)} ({one['refused']})" for one in gate["top_refusals"]],
             ),
             (
                 "Refused last",
                 [
-                    f"{printable(one['address']) or 'unknown'} {_when(one['at'], now)}"
+                    f"{printable(one['address']) or 'unknown'} {_when(one['at'], now)}, {_by(one)}"
                     for one in reversed(gate["last_refused"])
                 ],
             ),
         ]
     )  # fmt: skip
+
+
+def _by(by: RefusedBy) -> str:
+    if by["ban"] is not None:
+        return f"a ban of {printable(by['ban'])}"
+    if by["file"] is not None:
+        return f"{printable(by['file'])}:{by['line']}"
+    return "not by a rule"
 
 
 def _backend(backend: BackendState, paint: Paint) -> str:

@@ -18,6 +18,8 @@ from socketgate.answers import (
     StatusAnswer,
 )
 from socketgate.backend import Listener
+from socketgate.bans import Ban, parse_net
+from socketgate.banstore import Store
 from socketgate.varlink import CallFailed, ask, encode
 from tests.support.running import RunningGate, listening
 
@@ -67,12 +69,30 @@ def test_the_status_tells_who_was_refused_and_by_which_rule(tmp_path: Path) -> N
         for address in ("127.0.0.2", "127.0.0.3", "127.0.0.3"):
             refused(gate, sock, address)
         (state,) = call(gate, "Status", {}, StatusAnswer)["gates"]
-    assert [(one["line"], one["refused"]) for one in state["top_rules"]] == [(3, 2), (2, 1)]
+    assert [(one["line"], one["refused"]) for one in state["top_refusals"]] == [(3, 2), (2, 1)]
     assert [one["address"] for one in state["last_refused"]] == [
         "127.0.0.2",
         "127.0.0.3",
         "127.0.0.3",
     ]
+
+
+def test_the_status_tells_who_was_refused_by_which_ban(tmp_path: Path) -> None:
+    with listening() as sock, gate_for(tmp_path, sock) as gate:
+        Store(tmp_path / "bans").append([Ban(net=parse_net("127.0.0.2"), made=1)], 1.0)
+        refused(gate, sock, "127.0.0.2")
+        (state,) = call(gate, "Status", {}, StatusAnswer)["gates"]
+    assert [(one["ban"], one["refused"]) for one in state["top_refusals"]] == [("127.0.0.2", 1)]
+    assert [(one["ban"], one["file"]) for one in state["last_refused"]] == [("127.0.0.2", None)]
+
+
+def test_what_earlier_rules_have_refused_is_no_merit_of_the_present_ones(tmp_path: Path) -> None:
+    with listening() as sock, gate_for(tmp_path, sock, deny="ALL: 127.0.0.2\n") as gate:
+        refused(gate, sock, "127.0.0.2")
+        gate.deny.write_text("ALL: 127.0.0.3\n")
+        call(gate, "Reload", {}, ReloadAnswer)
+        (state,) = call(gate, "Status", {}, StatusAnswer)["gates"]
+    assert state["top_refusals"] == []
 
 
 def test_the_counters_are_exact(tmp_path: Path) -> None:

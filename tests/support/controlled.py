@@ -36,8 +36,19 @@ def gate_state(daemon: str = "sshd") -> GateState:
             }
         ],
         "outcomes": {"handed-over": HANDED_OVER, "refused": REFUSED, "error": 0},
-        "top_rules": [{"file": "/etc/hosts.deny", "line": 4, "refused": 2}],
-        "last_refused": [{"at": 1_700_000_000.0, "address": "192.0.2.7"}],
+        "top_refusals": [
+            {"file": "/etc/hosts.deny", "line": 4, "ban": None, "refused": 2},
+            {"file": None, "line": None, "ban": "198.51.100.0/24", "refused": 1},
+        ],
+        "last_refused": [
+            {
+                "at": 1_700_000_000.0,
+                "address": "192.0.2.7",
+                "file": "/etc/hosts.deny",
+                "line": 4,
+                "ban": None,
+            }
+        ],
     }
 
 

@@ -359,7 +359,7 @@ def test_the_last_refused_are_remembered_and_no_more(record: Record) -> None:
         record.audit.close()
 
     play(scene())
-    assert [address for _, address in record.audit.last_refused] == ["127.0.0.1"] * 10
+    assert [address for _, address, _ in record.audit.last_refused] == ["127.0.0.1"] * 10
 
 
 def test_the_facilities_and_levels_have_syslog_s_numbers() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from socketgate.refusals import MAX_RULES, RefusalCounts
+from socketgate.refusals import MAX_CAUSES, RefusalCounts
 from socketgate.rules.request import Access, RulePlace, TableName
 from socketgate.rules.verdict import Verdict
 
@@ -18,7 +18,10 @@ def counted(*lines: int) -> RefusalCounts:
 
 
 def test_the_rule_that_refuses_most_comes_first() -> None:
-    assert counted(7, 3, 3).top(5) == [("/etc/hosts.deny", 3, 2), ("/etc/hosts.deny", 7, 1)]
+    assert counted(7, 3, 3).top(5) == [
+        (("/etc/hosts.deny", 3), 2),
+        (("/etc/hosts.deny", 7), 1),
+    ]
 
 
 def test_no_more_are_told_than_asked_for() -> None:
@@ -32,12 +35,25 @@ def test_a_refusal_by_no_rule_counts_for_none(verdict: Verdict | None) -> None:
     assert counts.top(5) == []
 
 
-def test_it_can_begin_again() -> None:
+def test_a_refusal_by_a_ban_counts_for_its_net() -> None:
     counts = counted(1)
-    counts.clear()
-    assert counts.top(5) == []
+    for _ in range(2):
+        counts.add(Verdict(Access.DENY), "192.0.2.0/24")
+    assert counts.top(5) == [("192.0.2.0/24", 2), (("/etc/hosts.deny", 1), 1)]
+
+
+def test_what_refused_is_the_answer() -> None:
+    assert RefusalCounts().add(refused_by(7)) == ("/etc/hosts.deny", 7)
+
+
+def test_with_other_rules_only_bans_go_on_counting() -> None:
+    counts = counted(1)
+    counts.add(Verdict(Access.DENY), "192.0.2.0/24")
+    counts.forget_rules()
+    assert counts.top(5) == [("192.0.2.0/24", 1)]
 
 
 def test_rules_beyond_the_limit_are_not_counted_and_the_others_go_on() -> None:
-    counts = counted(*range(MAX_RULES + 1), 0, MAX_RULES)
-    assert [counts.top(MAX_RULES + 1)[0][1:], len(counts.top(MAX_RULES + 1))] == [(0, 2), MAX_RULES]
+    counts = counted(*range(MAX_CAUSES + 1), 0, MAX_CAUSES)
+    top = counts.top(MAX_CAUSES + 1)
+    assert (top[0], len(top)) == ((("/etc/hosts.deny", 0), 2), MAX_CAUSES)

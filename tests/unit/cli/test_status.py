@@ -30,6 +30,8 @@ def text(error: str | None = None) -> str:
         "11 so far, handed-over 8, refused 3",
         "2 under way, 1 of them waiting for a backend",
         "/etc/hosts.deny:4 (2)",
+        "a ban of 198.51.100.0/24 (1)",
+        "min ago, /etc/hosts.deny:4",
         "192.0.2.7 ",
     ],
 )
