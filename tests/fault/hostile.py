@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from socketgate.accept import Connection
 from socketgate.backend.message import MalformedMessage as MalformedHandoff
 from socketgate.backend.message import ids_in, parse_block
 from socketgate.banlog import StoreDamaged, read_log
@@ -29,12 +30,15 @@ from socketgate.errors import ConfigError
 from socketgate.ident import _parse_reply
 from socketgate.lookup_values import is_clean, shown
 from socketgate.program import CannotStart, environment_for, parse_fields
-from socketgate.rulefiles import load_saved_sources, save_sources
+from socketgate.rulefiles import load_saved_sources, read_sources, save_sources
 from socketgate.rules.source import Absent, Sources, Text
 from socketgate.rules.table import build_table
 from socketgate.tablefile import NotUsable, Prepared, map_table, write_table
 from socketgate.varlink import CallFailed, NotVarlink, parse_call
+from tests.property import fuzz_rules
 from tests.support.backendstub import BackendStub
+from tests.support.clients import listening
+from tests.support.corpus import fast_difference, settle
 
 #: Pieces that mean something to one reader or another.
 WORDS = (
@@ -54,15 +58,6 @@ class Target:
     read: Reader
     seeds: tuple[bytes, ...]
     declared: tuple[type[Exception], ...] = ()
-
-
-def read_rules(data: bytes) -> None:
-    """The rule files and a host file."""
-    allow, _, rest = data.partition(b"\xfe")
-    deny, _, listed = rest.partition(b"\xfe")
-    sources = Sources(allow=Text(allow), deny=Text(deny), host_files={b"/l": Text(listed)})
-    table = build_table(sources, thorough=True)
-    table.policy(b"sshd", 22).verdict("192.0.2.7")
 
 
 def read_name(data: bytes) -> None:
@@ -94,13 +89,17 @@ def read_config(data: bytes) -> None:
     parse_config([(Path("/x.toml"), data.decode("utf-8", "replace"))])
 
 
+#: hosts.allow, hosts.deny and a host file, each ended by the separator.
 GOOD_RULES = (
     b"sshd: .example.org EXCEPT bad.example.org: severity info: allow\n\xfeALL: 192.0.2.0/24 /l"
     b": spawn (echo %h %u) &: setenv A %c\n\xfe10.0.0.1 [2001:db8::]/32 *.x ?.y\n"
 )
+GOOD_LIST = (
+    b"10.0.0.0/255.0.0.0 a.example.org @lab\n# of two lines\n::1 [2001:db8::]/32 %s *.x bob\n"
+)
 
 SIMPLE = {
-    "rules": Target(read_rules, (GOOD_RULES,)),
+    "rules": Target(fuzz_rules.check, (GOOD_RULES,)),
     "name": Target(read_name, (b"a.example.org", b"x" * 255)),
     "ident": Target(read_reply, (b"1, 2 : USERID : UNIX : bob\r\n", b"1,2:ERROR:NO-USER\r\n")),
     "handoff": Target(
@@ -130,9 +129,31 @@ SIMPLE = {
 def targets(folder: Path) -> dict[str, Target]:
     """All readers; those of files read them here."""
     return SIMPLE | {
+        "host-file": host_file(folder),
         "kept-rules": kept_rules(folder),
         "compiled-table": compiled_table(folder),
     }
+
+
+def host_file(folder: Path) -> Target:
+    """A host file on disk that may name itself and another, by which clients are then decided."""
+    listed, other = folder / "listed", folder / "other"
+    other.write_text(".example.org 192.0.2.\n")
+    config = RulesConfig(allow=folder / "list.allow", deny=folder / "list.deny")
+    config.allow.write_text(f"sshd: {listed}: spawn echo %h: allow\n")
+    config.deny.write_text(f"ALL: ALL EXCEPT {listed}\n")
+
+    def read(data: bytes) -> None:
+        listed.write_bytes(data)
+        table = build_table(read_sources(config), thorough=True)
+        for question in fuzz_rules.QUESTIONS:
+            verdict, asked = settle(table, question.request(), question.answer)
+            if len(asked) != len(set(asked)):
+                raise AssertionError(f"asked twice: {asked}")
+            if difference := fast_difference(table, question.request(), verdict):
+                raise AssertionError(difference)
+
+    return Target(read, (GOOD_LIST % bytes(listed), GOOD_LIST % bytes(other)))
 
 
 def kept_rules(folder: Path) -> Target:
@@ -208,29 +229,61 @@ def check(target: Target, count: int, seed: int) -> None:
             raise
 
 
-def check_answers(count: int, seed: int) -> None:
-    """The same for what backends answer, to a channel that is one."""
-    seeds = Target(bytes, (b"ACK=7\nREFUSE=8\nBATCH=16\n", b"ACK=1\n"))
+@dataclass(slots=True)
+class Fates:
+    """What a channel said became of its clients."""
 
-    async def scene(path: Path) -> None:
-        with BackendStub(path):
+    sent: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+
+    def on_acknowledged(self, clients: list[Connection]) -> None:
+        """So many at once."""
+        self.acknowledged += len(clients)
+
+    def on_refused(self, _: Connection) -> None:
+        """One."""
+        self.refused += 1
+
+    def check(self, still_there: int) -> None:
+        """Nobody is forgotten, or has two ends."""
+        if self.sent != self.acknowledged + self.refused + still_there:
+            raise AssertionError(f"{self} and {still_there} under way")
+
+
+def check_answers(count: int, seed: int) -> None:
+    """The same for what backends answer, to a channel with clients under way."""
+    asyncio.run(
+        _answer(Target(bytes, (b"ACK=%d\nREFUSE=%d\nBATCH=16\n", b"ACK=%d\n")), count, seed)
+    )
+
+
+async def _answer(seeds: Target, count: int, seed: int) -> None:
+    with tempfile.TemporaryDirectory() as folder, listening() as listener:
+        path = Path(folder, "backend.sock")
+        clients = [Connection(listener.sock.fileno(), "", listener, one) for one in range(3)]
+        fates = Fates()
+        with BackendStub(path) as backend:
             channel = Channel(
                 str(path),
                 frozenset({path.stat().st_uid}),
-                on_acknowledged=lambda _: None,
-                on_refused=lambda _: None,
+                on_acknowledged=fates.on_acknowledged,
+                on_refused=fates.on_refused,
                 on_room=lambda: None,
                 on_broken=lambda _: None,
             )
             try:
-                for data in mutations(seeds, count, seed):
-                    channel._obey(data)
-                    await asyncio.sleep(0)
+                with backend.accept() as peer:
+                    for data in mutations(seeds, count, seed):
+                        while channel.unacknowledged_count < len(clients):
+                            channel.send(clients[:1])
+                            peer.sock.recv(1 << 16)
+                            fates.sent += 1
+                        answer = data.replace(b"%d", b"%d" % (fates.sent - 1))
+                        channel._obey(answer)
+                        fates.check(channel.unacknowledged_count)
             finally:
                 channel.close()
-
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(scene(Path(folder, "backend.sock")))
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ def test_hostile_text_raises_what_is_declared(name: str) -> None:
     check(SIMPLE[name], COUNT, SEED)
 
 
-@pytest.mark.parametrize("name", ["kept-rules", "compiled-table"])
+@pytest.mark.parametrize("name", ["host-file", "kept-rules", "compiled-table"])
 def test_a_hostile_file_raises_what_is_declared(tmp_path: Path, name: str) -> None:
     check(targets(tmp_path)[name], SLOW_COUNT, SEED)
 
