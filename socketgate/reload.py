@@ -31,7 +31,7 @@ from socketgate.largerules import (
     faults_of,
     size_of,
 )
-from socketgate.rulefiles import load_saved_sources, read_sources, save_sources
+from socketgate.rulefiles import SHORTAGE, load_saved_sources, read_sources, save_sources
 from socketgate.rules.names import accounts_named
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
@@ -43,6 +43,10 @@ log = logging.getLogger(__name__)
 #: it, in seconds.
 QUIET_SECONDS = 0.01
 LONGEST_SETTLING_SECONDS = 0.05
+
+#: Seconds until files are tried again that could not be read or compiled, for want of descriptors
+#: or memory: no event tells when there are more.
+AGAIN_SECONDS = 1.0
 
 #: How long, in seconds, a last line without its newline may be one that is still being written.
 HALF_WRITTEN_SECONDS = 0.5
@@ -97,7 +101,10 @@ class RulesInForce:
         #: When the table in force was read, by time.time().
         self.loaded_at = time.time()
         self._host_files: set[bytes] = set()
-        self.sources, self.table = self._first_table()
+        try:
+            self.sources, self.table = self._first_table()
+        except OSError as error:
+            raise RuleError(f"the rules can't be read: {error.strerror}") from error
 
     @property
     def is_settling(self) -> bool:
@@ -134,6 +141,12 @@ class RulesInForce:
 
     def reload(self) -> None:
         """Try the files again, now. What large ones say is in force later: see `is_settled`."""
+        try:
+            self._reload()
+        except Exception as error:  # noqa: BLE001  # whoever asked is to hear that it is over
+            self._could_not(error)
+
+    def _reload(self) -> None:
         self._settling_since = self._settling_since or self._loop.time()
         compiler = self._large()
         if compiler is not None:
@@ -236,12 +249,23 @@ class RulesInForce:
     def _made(self) -> None:
         task, self._making = self._making, None
         if task is not None and not task.cancelled() and (error := task.exception()):
-            log.error("the rules can't be reloaded; keeping the previous rules", exc_info=error)
-            self.last_error = f"internal error: {error}"
+            self._could_not(error)
         if self._is_stale:
             self._is_stale = False
             self.files_changed()
         self._quiet.set()
+
+    def _could_not(self, error: BaseException) -> None:
+        """The files are neither right nor wrong yet: keep the previous rules, and try again."""
+        is_shortage = isinstance(error, OSError) and error.errno in SHORTAGE
+        text = f"the rules can't be read just now: {error}"
+        if text != self.last_error:
+            trace = None if is_shortage else error
+            log.error("%s; keeping the previous rules", text, exc_info=trace, extra=REJECTED)
+        self.last_error = text
+        self._reload_at(self._loop.time() + AGAIN_SECONDS)
+        if self.is_settling:
+            self._end_settling()
 
     def _offer_unless_same(self, made: Made) -> None:
         sources, table = made

@@ -18,24 +18,33 @@ from socketgate.rules.syntax import host_files_named
 #: A larger rule file is a mistake: ten million addresses take half of it.
 MAX_FILE_BYTES = 256 * 1024 * 1024
 
+#: open(2), read(2), socket(2): the machine is short of something. It passes, and it says nothing
+#: about the file.
+SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+
 #: The one device that is a rule file: null(4) is empty, and admins link to it.
 NULL_DEVICE = os.makedev(1, 3)
 
 
 def read_source(path: str | bytes) -> Source:
-    """What is at a path now. Never blocks on a FIFO or device, never raises."""
+    """What is at a path now. Never blocks on a FIFO or device.
+
+    Raises OSError only for want of descriptors or memory.
+    """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        try:
+            return _read(fd)
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         return Absent()
-    except (OSError, ValueError) as error:
-        return Unreadable(getattr(error, "strerror", None) or str(error))
-    try:
-        return _read(fd)
+    except ValueError as error:
+        return Unreadable(str(error))
     except OSError as error:
+        if error.errno in SHORTAGE:
+            raise
         return Unreadable(error.strerror or os.strerror(errno.EIO))
-    finally:
-        os.close(fd)
 
 
 def _read(fd: int) -> Source:
@@ -53,12 +62,12 @@ def _read(fd: int) -> Source:
 
 
 def interfaces() -> frozenset[bytes]:
-    """The network interfaces there are now: an IPv6 zone must be one of them."""
+    """The network interfaces there are now: an IPv6 zone must be one of them. Raises OSError."""
     return frozenset(name.encode() for _, name in socket.if_nameindex())
 
 
 def read_sources(config: RulesConfig, *, extensions: bool = True) -> Sources:
-    """Everything the rules come from, as it is now."""
+    """Everything the rules come from, as it is now. Raises OSError as `read_source` does."""
     rules = Sources(
         allow=_read_rules(config.allow, config.on_error),
         deny=_read_rules(config.deny, config.on_error),

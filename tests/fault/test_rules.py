@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import resource
 import signal
 import socket
 import threading
@@ -151,6 +152,37 @@ def test_without_a_watch_left_the_gate_starts_says_so_and_reloads_by_hand(
         gate.signal(signal.SIGHUP)
         gate.wait_status("generation 2")
         assert is_refused(port)
+
+
+@contextlib.contextmanager
+def without_descriptors(gate: RunningGate) -> Iterator[None]:
+    """The gate can open nothing (EMFILE) for a while."""
+    before = resource.prlimit(gate.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(gate.pid, resource.RLIMIT_NOFILE, (5, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(gate.pid, resource.RLIMIT_NOFILE, before)
+
+
+def test_rules_that_could_not_be_read_for_want_of_descriptors_are_in_force_later(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    """No event says when there are descriptors again."""
+    with gate_in(tmp_path, port, "") as gate:
+        with without_descriptors(gate):
+            gate.deny.write_text(DENY_ALL)
+            gate.wait_status("the rules can't be read just now")
+        gate.wait_status("generation 2")
+        assert is_refused(port)
+
+
+def test_a_reload_for_want_of_descriptors_has_an_end(tmp_path: Path, port: socket.socket) -> None:
+    """`systemctl reload` waits for READY=1."""
+    with gate_in(tmp_path, port, "") as gate, without_descriptors(gate):
+        gate.signal(signal.SIGHUP)
+        gate.wait_for("RELOADING")
+        gate.wait_for("READY")
 
 
 def test_with_no_room_on_disk_for_the_copy_the_new_rules_hold(
