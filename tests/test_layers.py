@@ -20,7 +20,8 @@ LAYERS = {
         rules.text rules.source rules.option rules.request rules.spans rules.address
         rules.lines rules.split rules.keyword rules.facts rules.verdict rules.diagnostic
         rules.expand rules.pattern rules.host rules.gather rules.word rules.hostfile
-        rules.rule rules.flat rules.addresslines rules.lintword rules.lint
+        rules.rule rules.flat rules.addresslines
+        rules.fault rules.lintaddress rules.lintword rules.lintoption rules.lint
         rules.steps rules.policy
         rules.syntax rules.compile rules.shadow rules.lintfiles rules.table rules.names rules.decide
         rules.trace

@@ -48,6 +48,12 @@ def expanded(text: bytes, facts: Facts) -> bytes:
     return result
 
 
+def unknown_letters(text: bytes) -> list[bytes]:
+    """The letters in a text that nothing is put in for, each once."""
+    letters: list[bytes] = _LETTER.findall(text)
+    return [one for one in dict.fromkeys(letters) if one not in _KEPT and one not in _MADE]
+
+
 def client_label(request: Request) -> bytes:
     """`user@host` as tcpd logs it: not cleaned, known facts only."""
     facts = Facts(request)

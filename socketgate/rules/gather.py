@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from socketgate.rules.address import canonical_quad
 from socketgate.rules.host import (
+    MAX_DEPTH,
     AnyText,
     HostFile,
     HostPattern,
@@ -130,7 +131,7 @@ def addresses_of(pattern: HostPattern, opened: tuple[bytes, ...] = ()) -> Spans 
             return Spans(compact(merged([*words, *nets])) if nets.firsts else words, sixes)
         case HostFile(path, library):
             contents = library.get(path, ())
-            if isinstance(contents, Unopenable) or path in opened:
+            if isinstance(contents, Unopenable) or path in opened or len(opened) >= MAX_DEPTH:
                 return None
             return addresses_of_any(contents, (*opened, path))
         case _:

@@ -153,6 +153,15 @@ Library = Mapping[bytes, Contents]
 MAX_DEPTH = 32
 
 
+def names_itself(path: bytes) -> str:
+    """What is said of a host file that is found within itself."""
+    return f"host file {_shown(path)} names itself"
+
+
+def _shown(path: bytes) -> str:
+    return path.decode("utf-8", "replace")
+
+
 @dataclass(frozen=True, slots=True)
 class HostFile:
     """`/path`: any pattern in the file."""
@@ -165,12 +174,15 @@ class HostFile:
         facts = host.facts
         match self.library.get(self.path, ()):
             case Unopenable(reason):
-                facts.warn(f"open {self.path.decode('utf-8', 'replace')}: {reason}")
+                facts.warn(f"open {_shown(self.path)}: {reason}")
                 return False
             case contents:
                 pass
-        if self.path in facts.open_files or len(facts.open_files) >= MAX_DEPTH:
-            facts.error(f"host file {self.path.decode('utf-8', 'replace')} names itself")
+        if self.path in facts.open_files:
+            facts.error(names_itself(self.path))
+            return False
+        if len(facts.open_files) >= MAX_DEPTH:
+            facts.error(f"host file within {MAX_DEPTH} others: {_shown(self.path)} is not read")
             return False
         facts.open_files.append(self.path)
         found = any(pattern.matches(host) for pattern in contents)

@@ -182,16 +182,30 @@ def parse_option(field: Field) -> Step:
     return keyword.parse(field.value or b"")
 
 
-@lru_cache(maxsize=1000)
 def suggestion(keyword: bytes) -> str:
     """What an unknown option may have been meant for."""
-    if keyword.startswith((b"/", b"(")):
-        return "write spawn before a shell command"
-    if keyword.startswith(b"#"):
-        return "put comments on lines of their own, with # in the first column"
+    if near := near_keyword(keyword):
+        return f"did you mean {near}?"
+    for beginning, hint in _MEANT.items():
+        if re.match(beginning, keyword):
+            return hint
+    return "see hosts_options(5) for the options there are"
+
+
+#: What unknown options begin with, and what to write instead.
+_MEANT = {
+    rb"[/(]": "write spawn before a shell command",
+    rb"#": "put comments on lines of their own, with # in the first column",
+    rb"[0-9]+\Z": "write a port in the place of the daemon, as in 22 : ALL",
+    rb"(?i:all)\Z": "write DAEMONS : CLIENTS : OPTIONS",
+}
+
+
+@lru_cache(maxsize=1000)
+def near_keyword(keyword: bytes) -> str | None:
+    """The option that is one slip away."""
     slips = _with_one_less(keyword[:_MAX_KEYWORD].lower())
-    near = [name.decode() for name in KEYWORDS if slips & _with_one_less(name)]
-    return f"did you mean {near[0]}?" if near else "see hosts_options(5) for the options there are"
+    return next((name.decode() for name in KEYWORDS if slips & _with_one_less(name)), None)
 
 
 def _with_one_less(word: bytes) -> set[bytes]:

@@ -34,6 +34,29 @@ class Spot:
     source: bytes
 
 
+class Places:
+    """Finds places in a file, asked for from its beginning on."""
+
+    __slots__ = ("_counted", "_data", "_number", "_start")
+
+    def __init__(self, data: bytes, physical: int = 0) -> None:
+        self._data = data
+        self._number = physical + 1
+        #: Where that line begins, and up to where newlines are counted.
+        self._start = 0
+        self._counted = 0
+
+    def spot(self, offset: int) -> Spot:
+        """Where that byte stands; of a long line only the beginning is kept."""
+        newlines = self._data.count(b"\n", self._counted, offset)
+        if newlines:
+            self._number += newlines
+            self._start = self._data.rfind(b"\n", self._counted, offset) + 1
+        self._counted = offset
+        source = self._data[self._start : self._start + MAX_LINE_BYTES].split(b"\n", 1)[0]
+        return Spot(self._number, offset - self._start + 1, source)
+
+
 @dataclass(frozen=True, slots=True)
 class LogicalLine:
     """A joined line with its final newline. `number` is libwrap's: the newlines read so far."""

@@ -9,25 +9,22 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from socketgate.rules.address import six, unmapped
 from socketgate.rules.diagnostic import Findings, Severity
-from socketgate.rules.keyword import Fail, Field, Step
-from socketgate.rules.lines import MAX_LINE_BYTES, LogicalLine, Spot
-from socketgate.rules.lintword import (
-    Fault,
-    client_word_faults,
-    daemon_word_faults,
-)
+from socketgate.rules.fault import Fault, shown
+from socketgate.rules.keyword import Field, Step
+from socketgate.rules.lines import MAX_LINE_BYTES, LogicalLine, Places, Spot
+from socketgate.rules.lintaddress import bare_six_at
+from socketgate.rules.lintoption import COMMENT_HINT, option_faults
+from socketgate.rules.lintword import client_word_faults, daemon_word_faults
 from socketgate.rules.split import Fields, Word, segments
 from socketgate.rules.text import BLANKS
 from socketgate.rules.word import Reading
 
 _BOM = b"\xef\xbb\xbf"
-_BARE_SIX = re.compile(
-    rb"([0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}((?:\.[0-9]{1,3}){3})?)(/[0-9]{1,3})?"
-)
+_BOMS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_NUL_LINE = re.compile(rb"\0[^\n]*")
+_SEPARATORS = (b",", b" ", b"\t", b"\r", b"\n")
 _BRACKET = re.compile(rb"[][]")
-_COLUMN_ONE = "a comment has its # in the first column"
 
 
 def lint_unreadable(findings: Findings, reason: str) -> None:
@@ -40,15 +37,24 @@ def lint_unreadable(findings: Findings, reason: str) -> None:
     )
 
 
+def lint_nul_bytes(findings: Findings, data: bytes, physical: int) -> None:
+    """Physical lines with a NUL, which logical ones don't show. `data` begins behind so many."""
+    places = Places(data, physical)
+    is_wide = data.startswith(_BOMS_OF_UTF_16)
+    for found in _NUL_LINE.finditer(data):
+        findings.error(
+            "nul-byte",
+            places.spot(found.start()),
+            "a NUL byte hides the rest of the line, and the next line is joined on",
+            "save the file as UTF-8" if is_wide else "remove the NUL byte",
+        )
+
+
 def lint_line(findings: Findings, line: LogicalLine) -> None:
     """A logical line as such, comments and blank lines included."""
     start = line.spot(0)
-    if not line.is_complete:
+    if not line.is_complete and not line.has_nul:
         _lint_incomplete(findings, line)
-    if line.has_nul:
-        findings.error(
-            "nul-byte", start, "a NUL byte hides the rest of the line", "remove the NUL byte"
-        )
     if line.text.startswith(_BOM):
         findings.error(
             "byte-order-mark",
@@ -98,7 +104,7 @@ def lint_no_fields(findings: Findings, line: LogicalLine) -> None:
         )
         return
     is_comment = line.text.lstrip(BLANKS).startswith(b"#")
-    hint = _COLUMN_ONE if is_comment else "write DAEMONS : CLIENTS"
+    hint = COMMENT_HINT if is_comment else "write DAEMONS : CLIENTS"
     findings.error("no-colon", start, 'missing ":" separator: libwrap skips the line', hint)
 
 
@@ -115,7 +121,7 @@ def lint_rule(
     findings: Findings, line: LogicalLine, fields: Fields, parts: Parts, reading: Reading
 ) -> None:
     """A line that has both lists."""
-    if _lint_bare_six(findings, line, fields, parts.clients):
+    if _lint_bare_six(findings, line, fields):
         return
     _lint_brackets(findings, line, 0, fields.daemons_end)
     _lint_brackets(findings, line, fields.daemons_end + 1, fields.clients_end)
@@ -123,31 +129,31 @@ def lint_rule(
     _lint_list(findings, line, parts.clients, "client", fields.daemons_end)
     _lint_words(findings, line, parts.daemons, daemon_word_faults, reading)
     _lint_words(findings, line, parts.clients, client_word_faults, reading)
-    _lint_options(findings, line, fields, parts.options)
+    _lint_options(findings, line, fields, parts)
 
 
-def _lint_bare_six(
-    findings: Findings, line: LogicalLine, fields: Fields, clients: list[Word]
-) -> bool:
-    """An IPv6 address without brackets: its first colon ends the client list."""
+def _lint_bare_six(findings: Findings, line: LogicalLine, fields: Fields) -> bool:
+    """An IPv6 address without brackets: its first colon ends a list."""
     if fields.options_start is None:
         return False
-    start = fields.clients_end
-    if clients and clients[-1].start + len(clients[-1].text) == fields.clients_end:
-        start = clients[-1].start
-    found = _BARE_SIX.match(line.text, start)
-    if found is None or six(found[1], frozenset()) is None:
-        return False
-    mapped = unmapped(found[1])
-    findings.error(
-        "ipv6-without-brackets",
-        line.spot(start),
-        f"the colon ends the client list: {_text(found[1])} is not seen as an address",
-        f"write {_text(mapped)}"
-        if mapped != found[1]
-        else f"write [{_text(found[1])}]{_text(found[3] or b'')}",
+    lists = (
+        ("daemon", 0, fields.daemons_end),
+        ("client", fields.daemons_end + 1, fields.clients_end),
     )
-    return True
+    for kind, start, end in lists:
+        word = max(start, *(line.text.rfind(byte, start, end) + 1 for byte in _SEPARATORS))
+        at = max(word, line.text.rfind(b"@", word, end) + 1)
+        bare = bare_six_at(line.text, at)
+        if bare is not None:
+            before = "DAEMONS : " if kind == "daemon" and at == word else shown(line.text[word:at])
+            findings.error(
+                "ipv6-without-brackets",
+                line.spot(at),
+                f"the colon ends the {kind} list: {shown(bare.address)} is not seen as an address",
+                f"write {before}{bare.right}",
+            )
+            return True
+    return False
 
 
 def _lint_brackets(findings: Findings, line: LogicalLine, start: int, end: int) -> None:
@@ -197,17 +203,12 @@ def _lint_words(
             findings.add(fault.severity, fault.code, spot, fault.message, fault.hint)
 
 
-def _lint_options(
-    findings: Findings,
-    line: LogicalLine,
-    fields: Fields,
-    options: tuple[tuple[Field, Step], ...],
-) -> None:
+def _lint_options(findings: Findings, line: LogicalLine, fields: Fields, parts: Parts) -> None:
     start = fields.options_start or 0
-    for option, step in options:
-        if isinstance(step, Fail):
-            spot = line.spot(min(start + option.start, len(line.text) - 1))
-            findings.error(step.code, spot, f"{step.text}: who matches is refused", step.hint)
+    behind_comment = any(word.text[:1] == b"#" for word in parts.daemons + parts.clients)
+    for fault in option_faults(parts.options, behind_comment=behind_comment):
+        spot = line.spot(min(start + fault.offset, len(line.text) - 1))
+        findings.add(fault.severity, fault.code, spot, fault.message, fault.hint)
 
 
 def _first_column(text: bytes) -> int:
@@ -218,7 +219,3 @@ def _bracket(text: bytes, start: int, end: int) -> int:
     """Where the first bracket stands."""
     found = _BRACKET.search(text, start, end)
     return found.start() if found else start
-
-
-def _text(word: bytes) -> str:
-    return word.decode("utf-8", "replace")

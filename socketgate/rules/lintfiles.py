@@ -2,11 +2,13 @@
 """What the admin should know about host files, and about rules that are never reached."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from socketgate.rules.addresslines import QUAD
 from socketgate.rules.diagnostic import Diagnostic, Findings
-from socketgate.rules.lines import MAX_LINE_BYTES, Spot
+from socketgate.rules.host import Library, names_itself
+from socketgate.rules.hostfile import paths_in
+from socketgate.rules.lines import Places, Spot
 from socketgate.rules.lintword import host_file_word_faults
 from socketgate.rules.request import RulePlace, TableName
 from socketgate.rules.rule import Origins, Rule
@@ -27,29 +29,41 @@ def host_file_diagnostics(
     """What is wrong in the host files, file by file."""
     found: list[Diagnostic] = []
     for path, source in sorted(files.items(), key=lambda item: item[0]):
+        findings = Findings(path.decode("utf-8", "surrogateescape"))
         if isinstance(source, Text):
-            findings = Findings(path.decode("utf-8", "surrogateescape"))
-            _lint_host_file(findings, source.data, reading)
-            found += findings.kept
+            _lint_host_file(findings, path, source.data, reading)
         elif isinstance(source, Directory):
-            findings = Findings(path.decode("utf-8", "surrogateescape"))
             message = "a folder, not a file: matches nothing"
             findings.error("host-file-is-folder", Spot(1, 1, b""), message, "name a file in it")
-            found += findings.kept
+        found += findings.kept
     return tuple(found)
 
 
-def _lint_host_file(findings: Findings, data: bytes, reading: Reading) -> None:
-    number, start, counted = 1, 0, 0
+def _lint_host_file(findings: Findings, path: bytes, data: bytes, reading: Reading) -> None:
+    places = Places(data)
+    back = {name for name in _named_in(path, reading.library) if path in _all_of(name, reading)}
     for found in _HOST_FILE_WORD.finditer(data):
         for fault in host_file_word_faults(found[0], reading):
-            at = found.start() + fault.offset
-            number += data.count(b"\n", counted, at)
-            start = data.rfind(b"\n", counted, at) + 1 or start
-            counted = at
-            source = data[start : start + MAX_LINE_BYTES].split(b"\n", 1)[0]
-            spot = Spot(number, at - start + 1, source)
+            spot = places.spot(found.start() + fault.offset)
             findings.add(fault.severity, fault.code, spot, fault.message, fault.hint)
+        if found[0] in back:
+            hint = "leave it out" if found[0] == path else "leave it out, here or further down"
+            spot = places.spot(found.start())
+            findings.error("host-file-names-itself", spot, names_itself(found[0]), hint)
+
+
+def _all_of(path: bytes, reading: Reading) -> set[bytes]:
+    """The host file, those that it names, those that these name."""
+    reached: set[bytes] = set()
+    waiting = {path}
+    while waiting:
+        reached |= waiting
+        waiting = {name for one in waiting for name in _named_in(one, reading.library)} - reached
+    return reached
+
+
+def _named_in(path: bytes, library: Library) -> Iterator[bytes]:
+    return paths_in(library.get(path, ()))
 
 
 def hidden_diagnostics(

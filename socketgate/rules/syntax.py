@@ -112,6 +112,7 @@ class _Parser:
 
     def _read_all(self) -> Broken | None:
         for part in self._source.parts:
+            lint.lint_nul_bytes(self._findings, part.data, part.physical)
             self._reader = LineReader(part.data, part.number, part.physical)
             begun = self._place()
             broken, begun = self._read_part(begun)

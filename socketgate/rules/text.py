@@ -43,6 +43,11 @@ def leading_number(text: bytes) -> int:
     return _as_int(_signed(found, 10)) if found else 0
 
 
+def begins_with_number(text: bytes) -> bool:
+    """Whether strtol(3) finds a number at the start."""
+    return _DECIMAL.match(text) is not None
+
+
 def whole_number(text: bytes) -> int | None:
     """The C int that `sscanf("%d%c")` finds when it finds nothing after it."""
     found = _DECIMAL.fullmatch(text)

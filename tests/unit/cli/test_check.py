@@ -108,7 +108,7 @@ ERRORS = {
     "except-last": Mistake("sshd: ALL EXCEPT\n", "empty-except", 1, 11, "behind EXCEPT"),
     "user-at-nothing": Mistake("sshd: root@\n", "empty-host", 1, 7, "behind the @"),
     "netgroup-without-name": Mistake("sshd: @\n", "empty-netgroup", 1, 7, "netgroup"),
-    "nul": Mistake("sshd: ALL\0 EXCEPT x\n", "nul-byte", 1, 1, "NUL"),
+    "nul": Mistake("sshd: ALL\0 EXCEPT x\n", "nul-byte", 1, 10, "NUL"),
     "byte-order-mark": Mistake("\ufeffsshd: ALL\n", "byte-order-mark", 1, 1, "byte order mark"),
     "second-line-of-a-rule": Mistake(
         "sshd: 192.0.2.7, \\\n 10.1.2.3/8\n", "net-bits-outside-mask", 2, 2, "outside the mask"
@@ -118,6 +118,9 @@ ERRORS = {
     ),
     "comment-in-a-host-file": Mistake(
         "sshd: {DIR}/commented\n", "comment-in-host-file", 2, 1, "no comments"
+    ),
+    "host-file-that-names-itself": Mistake(
+        "sshd: {DIR}/itself\n", "host-file-names-itself", 2, 1, "/itself names itself"
     ),
     "comma-in-a-host-file": Mistake("sshd: {DIR}/commas\n", "comma-in-host-file", 1, 10, "comma"),
     "bad-net-in-a-host-file": Mistake(
@@ -204,6 +207,7 @@ HOST_FILES = {
     "commented": "192.0.2.7\n# block list\n",
     "commas": "192.0.2.7,192.0.2.8\n",
     "nets": "192.0.2.7\n192.0.2.0/24\n192.0.2.1/24\n",
+    "itself": "192.0.2.7\n{DIR}/itself\n",
     "good": "192.0.2.7 192.0.2.0/24\n[2001:db8::1]\n",
 }
 
@@ -212,7 +216,7 @@ HOST_FILES = {
 def folder(tmp_path: Path) -> Path:
     """Where the host files are."""
     for name, text in HOST_FILES.items():
-        (tmp_path / name).write_text(text)
+        (tmp_path / name).write_text(text.replace("{DIR}", str(tmp_path)))
     (tmp_path / "loop").symlink_to("loop")
     return tmp_path
 

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from socketgate.rules.expand import MAX_BYTES, ExpansionTooLong, client_label, expand, expanded
+from socketgate.rules.expand import (
+    MAX_BYTES,
+    ExpansionTooLong,
+    client_label,
+    expand,
+    expanded,
+    unknown_letters,
+)
 from socketgate.rules.facts import Facts
 from socketgate.rules.request import UNKNOWN, Answer, Endpoint, Fact, Lookup, Need, Request
 
@@ -116,3 +123,7 @@ def test_a_longer_result_is_refused() -> None:
 
 def test_the_label_for_the_journal_is_not_cleaned() -> None:
     assert client_label(request(name=b"a;b", user=b"bob")) == b"bob@a;b"
+
+
+def test_letters_that_nothing_is_put_in_for_are_known_beforehand() -> None:
+    assert unknown_letters(b"%q %a %% %x %q %c %") == [b"q", b"x"]

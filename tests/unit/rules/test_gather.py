@@ -105,3 +105,10 @@ def test_a_host_file_within_itself_does_not() -> None:
     itself = HostFile(b"/a", library)
     library[b"/a"] = (itself,)
     assert addresses_of(itself) is None
+
+
+def test_host_files_that_are_not_read_any_more_do_not() -> None:
+    library: dict[bytes, Contents] = {b"/2000": ()}
+    for depth in range(2000):
+        library[b"/%d" % depth] = (HostFile(b"/%d" % (depth + 1), library),)
+    assert addresses_of(HostFile(b"/0", library)) is None

@@ -153,6 +153,7 @@ def test_host_files_are_read_only_so_deep() -> None:
     library[b"/%d" % (MAX_DEPTH + 1)] = (EVERYBODY,)
     assert HostFile(b"/5", library).matches(facts(b"10.1.2.3").client)
     assert not HostFile(b"/0", library).matches(known.client)
+    assert known.messages == ["error: host file within 32 others: /32 is not read"]
 
 
 def test_a_host_file_may_be_named_twice() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from socketgate.rules.lines import MAX_LINE_BYTES, LineReader, Spot
+from socketgate.rules.lines import MAX_LINE_BYTES, LineReader, Places, Spot
 
 LONGEST = b"x" * (MAX_LINE_BYTES - 1) + b"\n"
 
@@ -57,6 +57,23 @@ def test_a_line_knows_what_it_is(text: bytes, facts: tuple[bool, bool, bool]) ->
 def test_a_place_in_a_joined_line_is_found_in_the_file(offset: int, spot: Spot) -> None:
     line = list(LineReader(b"#\nab\\\n\\\ncd\n"))[1]
     assert line.spot(offset) == spot
+
+
+@pytest.mark.parametrize(
+    ("offset", "spot"),
+    [
+        pytest.param(0, Spot(8, 1, b"ab"), id="the-first-byte"),
+        pytest.param(4, Spot(9, 2, b"cd"), id="a-later-line"),
+        pytest.param(6 + 5000, Spot(10, 5001, b"x" * MAX_LINE_BYTES), id="far-into-a-line"),
+    ],
+)
+def test_a_place_is_found_in_a_file_that_begins_behind_others(offset: int, spot: Spot) -> None:
+    assert Places(b"ab\ncd\n" + b"x" * 6000, physical=7).spot(offset) == spot
+
+
+def test_places_are_found_one_after_the_other() -> None:
+    places = Places(b"ab\ncd\n")
+    assert [places.spot(offset).line for offset in (1, 1, 4, 5)] == [1, 1, 2, 2]
 
 
 def test_of_a_very_long_line_only_what_is_near_is_kept() -> None:

@@ -24,6 +24,11 @@ def found_in(text: bytes) -> tuple[Diagnostic, ...]:
         (b"sshd: 2001:db8::/32\n", "ipv6-without-brackets", 1, 7, "write [2001:db8::]/32"),
         (b"sshd: ::ffff:10.1.2.3\n", "ipv6-without-brackets", 1, 7, "write 10.1.2.3"),
         (b"sshd: ALL: setenv A=B\n", "bad-setenv", 1, 12, "write: setenv NAME VALUE"),
+        (b"sshd: root@fe80::1\n", "ipv6-without-brackets", 1, 12, "write root@[fe80::1]"),
+        (b"sshd@::1: ALL\n", "ipv6-without-brackets", 1, 6, "write sshd@[::1]"),
+        (b"::1: ALL\n", "ipv6-without-brackets", 1, 1, "write DAEMONS : [::1]"),
+        (b"sshd:::1\n", "ipv6-without-brackets", 1, 6, "write [::1]"),
+        (b"sshd: fe80::1%lo/64: deny\n", "ipv6-without-brackets", 1, 7, "write [fe80::1]/64"),
         (b"sshd: 10.1.2.3 fe80::1 ALL\n", "ipv6-without-brackets", 1, 16, "write [fe80::1]"),
         (b": ALL\n", "empty-daemon-list", 1, 1, "write the daemons, or ALL"),
         (b"sshd:\n", "empty-client-list", 1, 5, "write the clients, or ALL"),
@@ -37,6 +42,7 @@ def found_in(text: bytes) -> tuple[Diagnostic, ...]:
         (b"sshd: ALL: bogus\n", "unknown-option", 1, 12, "see hosts_options(5)"),
         (b"sshd: ALL: /bin/mail x\n", "unknown-option", 1, 12, "write spawn before"),
         (b"sshd: ALL # see: http\n", "comment-not-first", 1, 11, "line of its own"),
+        (b"sshd: ALL # see: http\n", "unknown-option", 1, 17, "in the first column"),
         (b"sshd: ALL: # note\n", "unknown-option", 1, 12, "in the first column"),
         (b"sshd: ALL:\n", "missing-option", 1, 11, "remove the extra colon"),
         (b"sshd: ALL: spawn\n", "missing-value", 1, 12, "write: spawn COMMAND"),
@@ -51,7 +57,9 @@ def found_in(text: bytes) -> tuple[Diagnostic, ...]:
         (b"ALL: 10.\nsshd: ALL", "missing-newline", 2, 10, "end the last line"),
         (b"# note", "missing-newline", 1, 7, "end the last line"),
         (b"ALL: " + b"x" * 2047 + b"\n", "line-too-long", 1, 1, "split it"),
-        (b"ALL: 10.\0\nALL: ALL\n", "nul-byte", 1, 1, "remove the NUL"),
+        (b"ALL: 10.\0\nALL: ALL\n", "nul-byte", 1, 9, "remove the NUL"),
+        (b"# x\n\0ALL: ALL\n", "nul-byte", 2, 1, "remove the NUL"),
+        (b"\xff\xfe#\0\n\0", "nul-byte", 1, 4, "as UTF-8"),
         (b"\xef\xbb\xbfsshd: ALL\n", "byte-order-mark", 1, 1, "without a byte order mark"),
         (b"# note \\\nALL: ALL\n", "comment-continues", 2, 1, "remove the backslash"),
         (b"ALL: 10. \\ \nALL: ALL\n", "backslash-not-last", 1, 10, "be the last character"),
@@ -92,3 +100,14 @@ def test_nothing_is_said_about_a_good_file(text: bytes) -> None:
 def test_of_a_common_warning_a_list_has_only_the_first() -> None:
     found = found_in(b"sshd: .a.example .b.example\n")
     assert [(one.severity, one.code) for one in found] == [(Severity.WARNING, "name-lookup")]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        pytest.param(b"sshd: root@fe80::1\n", "ipv6-without-brackets", id="bare-ipv6"),
+        pytest.param(b"sshd: ALL\0\n", "nul-byte", id="a-nul-before-the-last-newline"),
+    ],
+)
+def test_a_mistake_is_said_once(text: bytes, code: str) -> None:
+    assert [one.code for one in found_in(text)] == [code]

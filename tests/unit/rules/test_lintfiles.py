@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
+from socketgate.rules.decide import decide
 from socketgate.rules.diagnostic import Diagnostic
 from socketgate.rules.source import Absent, Directory, Source, Sources, Text
 from socketgate.rules.table import build_table
+from socketgate.rules.verdict import Verdict
+from tests.support.build import request
 
 
 def diagnostics(
@@ -64,3 +67,37 @@ def test_a_rule_that_is_never_reached_is_shown(
         source,
     )
     assert "/etc/hosts.allow:1 matches" in found.message
+
+
+@pytest.mark.parametrize(
+    ("files", "briefs"),
+    [
+        pytest.param(
+            {b"/a": b"10.1.2.3\n /a"}, ["/a:2:2: host file /a names itself"], id="by-itself"
+        ),
+        pytest.param(
+            {b"/a": b"/b", b"/b": b"/a"},
+            ["/a:1:1: host file /b names itself", "/b:1:1: host file /a names itself"],
+            id="by-another",
+        ),
+        pytest.param(
+            {b"/a": b"/b", b"/b": b"/b"}, ["/b:1:1: host file /b names itself"], id="one-within"
+        ),
+        pytest.param({b"/a": b"/b /c", b"/b": b"/c", b"/c": b"10."}, [], id="named-twice"),
+    ],
+)
+def test_host_files_within_themselves_are_errors(
+    files: dict[bytes, bytes], briefs: list[str]
+) -> None:
+    sources = Sources(
+        deny=Text(b"ALL: /a\n"), host_files={path: Text(text) for path, text in files.items()}
+    )
+    assert [one.brief for one in build_table(sources).errors] == briefs
+
+
+def test_a_host_file_that_names_itself_is_said_with_the_words_of_its_use() -> None:
+    table = build_table(Sources(deny=Text(b"ALL: /a\n"), host_files={b"/a": Text(b"/a")}))
+    verdict = decide(table, request())
+    assert isinstance(verdict, Verdict)
+    [error] = table.errors
+    assert [text for text in verdict.messages if error.message in text]

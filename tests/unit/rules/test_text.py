@@ -2,6 +2,7 @@
 import pytest
 
 from socketgate.rules.text import (
+    begins_with_number,
     find_outside,
     leading_number,
     whole_number,
@@ -79,3 +80,11 @@ def test_a_port_is_read_as_unsigned(text: bytes, number: int | None) -> None:
 )
 def test_a_mode_is_read_as_octal(text: bytes, number: int | None) -> None:
     assert whole_octal(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "has_one"),
+    [(b"8x", True), (b"\v+8", True), (b"", False), (b"x8", False), (b"-", False)],
+)
+def test_whether_a_number_begins(text: bytes, has_one: bool) -> None:
+    assert begins_with_number(text) is has_one
