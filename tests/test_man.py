@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The manual pages say what is the case, all of it."""
 
+import ast
 import json
 import re
 import subprocess
@@ -36,6 +37,7 @@ from tests.support.manual import (
     rule_examples,
     sections,
 )
+from tests.support.modules import MODULES, Module
 from tests.support.verbs import options_of
 
 VERB_SECTIONS = sections(page("socketgate.8"), "Ss")
@@ -61,6 +63,13 @@ DEFAULTS = {
     "admin-groups": "socketgate-admin",
     "socket": "socketgate-command.socket",
 }
+
+#: Where diagnostics are made, and what their codes look like.
+FINDERS = {
+    "rules.keyword", "rules.lint", "rules.lintaddress", "rules.lintfiles", "rules.lintoption",
+    "rules.lintword", "accountcheck", "namecheck", "surroundings",
+}  # fmt: skip
+CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 
 #: What mandoc says about pages of others, which needn't be installed.
 OF_OTHERS = re.compile(r"mandoc\.db|referenced manual not found")
@@ -202,6 +211,18 @@ def test_every_letter_of_an_expansion_is_in_the_manual_and_no_other() -> None:
     heads = re.findall(r"^\.It Cm (.*)$", RULES_SECTIONS["EXPANSIONS"], re.MULTILINE)
     shown = {letter for head in heads for letter in re.findall(r"%(.)", head.replace("%%", "%%"))}
     assert shown == {letter.decode() for letter in (*_KEPT, *_MADE) if letter}
+
+
+def codes_of(module: Module) -> set[str]:
+    """The texts of a module that are words joined by hyphens, as codes of diagnostics are."""
+    texts = (node.value for node in ast.walk(module.tree()) if isinstance(node, ast.Constant))
+    return {text for text in texts if isinstance(text, str) and CODE.fullmatch(text)}
+
+
+def test_every_mistake_that_is_found_is_in_the_manual_and_no_other() -> None:
+    known = set().union(*(codes_of(one) for one in MODULES if one.name in FINDERS))
+    shown = set(items(RULES_SECTIONS["MISTAKES"], "Sy"))
+    assert shown == known - {"utf-8", "lookup-accounts"}
 
 
 def decisions() -> list[tuple[Example, Decided]]:

@@ -94,10 +94,13 @@ def in_order(found: Iterable[Diagnostic], sources: Sources) -> list[Diagnostic]:
 
 
 def as_text(one: Diagnostic, paint: Paint) -> str:
-    """A finding as compilers show them: place, message, the line with a caret, a hint."""
+    """A finding as compilers show them: place, message, the line with a caret, a hint.
+
+    Of a very long line only the beginning is known: then there is no caret.
+    """
     kind = paint(TONES[one.severity], f"[{one.severity.value}: {one.code}]")
     lines = [f"{paint(Tone.STRONG, printable(one.brief))} {kind}"]
-    if one.source_line:
+    if one.source_line and one.column <= len(one.source_line) + 1:
         source, caret = excerpt(one.source_line, one.column)
         lines += ["    " + source, "    " + paint(TONES[one.severity], caret)]
     lines.append(f"    hint: {printable(one.hint)}")

@@ -24,6 +24,7 @@ _BOM = b"\xef\xbb\xbf"
 _BOMS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _NUL_LINE = re.compile(rb"\0[^\n]*")
 _SEPARATORS = (b",", b" ", b"\t", b"\r", b"\n")
+_EMPTY = {"daemon": "empty-daemon-list", "client": "empty-client-list"}
 _BRACKET = re.compile(rb"[][]")
 
 
@@ -174,9 +175,7 @@ def _lint_list(
     if not parts[0]:
         message = f"the {kind} list is empty: the rule never matches"
         hint = f"write the {kind}s, or ALL"
-        findings.error(
-            f"empty-{kind}-list", line.spot(words[0].start if words else start), message, hint
-        )
+        findings.error(_EMPTY[kind], line.spot(words[0].start if words else start), message, hint)
     elif not all(parts):
         place = next(word for word in reversed(words) if word.is_except)
         message = "nothing is named behind EXCEPT: nothing is excepted"

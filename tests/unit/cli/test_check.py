@@ -297,6 +297,17 @@ def test_a_finding_is_shown_with_its_line_a_caret_and_a_hint(
     )
 
 
+def test_a_place_far_into_a_line_is_only_said(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "long").write_text("192.0.2.7 " * 300 + "10.1\n")
+    check(folder, deny="ALL: {DIR}/long\n")
+    assert capsys.readouterr().out.startswith(
+        f"{folder}/long:1:3001: 10.1 is no whole address: never matches [error: partial-address]\n"
+        "    hint: write 10.1.\n"
+    )
+
+
 def test_good_rules_are_counted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check(folder, allow="ALL: 192.0.2.7\n", deny="ALL: ALL\n")
     assert capsys.readouterr().out.startswith("No problems in 2 rules (")
