@@ -12,6 +12,7 @@ docs/protocol.md.
 import array
 import asyncio
 import collections
+import contextlib
 import errno
 import re
 import socket
@@ -67,7 +68,11 @@ class Channel:
         self._loop = asyncio.get_running_loop()
         self._retry: asyncio.TimerHandle | None = None
         self._sock = _connect(path, trusted)
-        self._loop.add_reader(self._sock, self._on_readable)
+        try:
+            self._loop.add_reader(self._sock, self._on_readable)
+        except OSError as error:  # epoll_ctl(2): ENOMEM, ENOSPC; it passes
+            self._sock.close()
+            raise BackendUnavailable(f"{path}: {error.strerror}") from error
 
     @property
     def unacknowledged_count(self) -> int:
@@ -126,9 +131,10 @@ class Channel:
 
     def _wait_for_room(self, error: int) -> None:
         if error == errno.EAGAIN:
-            self._loop.add_writer(self._sock, self._room)
-        else:
-            self._retry = self._loop.call_later(0.01, self._room)  # nothing tells when these pass
+            with contextlib.suppress(OSError):  # epoll_ctl(2), as above
+                self._loop.add_writer(self._sock, self._room)
+                return
+        self._retry = self._loop.call_later(0.01, self._room)  # nothing tells when these pass
 
     def _room(self) -> None:
         self._loop.remove_writer(self._sock)

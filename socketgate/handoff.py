@@ -109,11 +109,17 @@ class Handoff:
     def flush(self) -> None:
         """Send what can be sent now; what can't goes on waiting, in order."""
         waiting, self._pending = self._pending, collections.deque()
+        try:
+            self._send_from(waiting)
+        finally:
+            self._pending.extend(waiting)
+
+    def _send_from(self, waiting: collections.deque[Connection]) -> None:
         while waiting:
             channel = self._choose(waiting[0])
             if channel is None:
                 if not waiting[0].refused_by:
-                    break  # what no backend at all takes needn't be asked for each client
+                    return  # what no backend at all takes needn't be asked for each client
                 self._pending.append(waiting.popleft())
                 continue
             group = list(_group(waiting, channel))
@@ -123,7 +129,6 @@ class Handoff:
             if not channel.send(group):
                 waiting.extendleft(reversed(group))
                 self._could_not_send(channel)
-        self._pending.extend(waiting)
 
     def close(self) -> list[Connection]:
         """Stop. The clients that no backend has taken over are the caller's."""
@@ -216,8 +221,9 @@ class Handoff:
         clients = self._take_back(backend, channel)
         if channel.has_acknowledged:
             backend.works()
-            if not clients:
-                return  # it ended between two clients, as a backend may
+            if not clients:  # it ended between two clients, as a backend may
+                self._flush_after(0.0)
+                return
         self._pending.extendleft(reversed(clients))
         self._fail(
             backend,

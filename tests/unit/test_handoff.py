@@ -238,6 +238,25 @@ def test_a_backend_that_ends_between_two_clients_is_no_trouble(
         staged(scene, tmp_path / "b")
 
 
+def test_a_client_that_comes_as_an_idle_channel_ends_goes_to_the_next(
+    tmp_path: Path, clients: list[Connection]
+) -> None:
+    """The backend was restarted, and the gate has yet to see it: nobody else has to come first."""
+
+    async def scene(stage: Stage) -> None:
+        stage.submit(clients[0])
+        with backend.accept() as peer:
+            peer.answer(f"ACK={peer.take()[0].id}")
+            await stage.ends.wait(1)
+        stage.submit(clients[1])
+        with await accepted(backend) as peer:
+            peer.answer(f"ACK={peer.take()[0].id}")
+            assert await stage.ends.wait(2) == handed_over(*clients[:2])
+
+    with BackendStub(tmp_path / "b") as backend:
+        staged(scene, tmp_path / "b")
+
+
 @BOTH_MODES
 def test_clients_wait_for_a_backend_that_is_not_there_yet(
     mode: HandoffMode, tmp_path: Path, clients: list[Connection]
