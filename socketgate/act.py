@@ -16,14 +16,26 @@ from collections.abc import Awaitable, Callable, Sequence
 from socketgate.accept import Connection
 from socketgate.banner import BannerFiles, Learn, send_banner, write_banner
 from socketgate.command_message import Ended
+from socketgate.commands import Wanted
 from socketgate.identify import build_request
 from socketgate.rules.expand import ExpansionTooLong
 from socketgate.rules.keyword import CommandKind
-from socketgate.rules.option import Action, Banners, KeepAlive, Linger, Spawn, Twist
+from socketgate.rules.option import (
+    Action,
+    Banners,
+    Inherited,
+    KeepAlive,
+    Linger,
+    Nice,
+    SetEnv,
+    Spawn,
+    Twist,
+    Umask,
+)
 from socketgate.rules.request import Access, Request
 
-#: Runs a command, a twist with the client given. Always answers, by its own deadline.
-RunCommand = Callable[[CommandKind, bytes, int | None], Awaitable[Ended]]
+#: Runs a command. Always answers, by its own deadline.
+RunCommand = Callable[[Wanted], Awaitable[Ended]]
 
 #: The options that make an errand.
 WAITING = (Banners, Spawn, Twist)
@@ -38,7 +50,7 @@ class CannotAct(Exception):
     """An option could not be carried out: the client is refused. The text is for the journal."""
 
 
-async def run_nothing(_kind: CommandKind, _command: bytes, _client: int | None) -> Ended:
+async def run_nothing(_wanted: Wanted) -> Ended:
     """For a gate without a command runner."""
     return Ended(None, "there is no command runner")
 
@@ -63,6 +75,7 @@ class Errand:
         self._files = files
         self._learn = learn
         self._done_count = 0
+        self._inherited: list[Inherited] = []
         #: The client was sent something.
         self.has_told = False
         #: The client is a command's now.
@@ -76,18 +89,27 @@ class Errand:
             self._done_count += 1
             match action:
                 case Spawn(command):
-                    await self._run(CommandKind.SPAWN, command, None)
+                    await self._run(CommandKind.SPAWN, command)
                 case Twist(command):
-                    await self._run(CommandKind.TWIST, command, self._connection.fd)
+                    await self._run(CommandKind.TWIST, command)
                     self.is_twisted = True
                 case Banners(directory):
                     await self._tell(directory, request or build_request(self._connection))
+                case SetEnv() | Umask() | Nice():
+                    self._inherited.append(action)  # by the commands that follow
                 case _:
                     continue  # not for us
 
-    async def _run(self, kind: CommandKind, command: bytes, client: int | None) -> None:
+    async def _run(self, kind: CommandKind, command: bytes) -> None:
         """A command's own failure is its own affair, as in libwrap."""
-        ended = await self._run_command(kind, command, client)
+        wanted = Wanted(
+            kind=kind,
+            command=command,
+            address=self._connection.address.encode(),
+            inherited=tuple(self._inherited),
+            client=self._connection.fd if kind is CommandKind.TWIST else None,
+        )
+        ended = await self._run_command(wanted)
         if ended.status is None:
             raise CannotAct(f"{kind.value}: {ended.trouble}")
 
@@ -108,17 +130,20 @@ def set_socket_options(connection: Connection) -> list[str]:
     """`keepalive` and `linger`, as the rule says.
 
     A refused client has no `linger` but 0: there is nothing to deliver that the kernel would not
-    deliver by itself, and our close(2) would wait for it. The answer: what the kernel refused.
+    deliver by itself, and our close(2) would wait for it. A `twist` serves its client, though the
+    verdict is DENY. The answer: what the kernel refused.
     """
     verdict = connection.verdict
     if verdict is None:
         return []
     troubles: list[str] = []
+    is_twist = any(isinstance(action, Twist) for action in verdict.actions)
+    is_served = is_twist or verdict.access is Access.ALLOW
     for action in verdict.actions:
         match action:
             case KeepAlive():
                 _set(connection, socket.SO_KEEPALIVE, struct.pack("i", 1), "SO_KEEPALIVE", troubles)
-            case Linger(seconds) if verdict.access is Access.ALLOW or not seconds:
+            case Linger(seconds) if is_served or not seconds:
                 value = struct.pack("ii", 1, seconds)
                 _set(connection, socket.SO_LINGER, value, f"SO_LINGER {seconds}", troubles)
             case _:

@@ -10,19 +10,22 @@ AF_UNIX, SOCK_SEQPACKET, one message each. With a `twist` comes the client, as S
 import re
 from dataclasses import dataclass
 
+from socketgate.program import Fields, parse_fields
 from socketgate.rules.keyword import CommandKind
 
-#: Room for the longest command hosts_options(5) can make, and the lines before it, in bytes.
-MAX_MESSAGE_BYTES = 16_384
+#: A message at most, in bytes: the longest command hosts_options(5) can make, and the lines before.
+MAX_MESSAGE_BYTES = 65_536
 MAX_ANSWER_BYTES = 1024
 
 STOPPING = b"STOPPING=1\n"
 
-_JOB = re.compile(
-    rb"SOCKETGATE_COMMAND=1\nID=([0-9]{1,19})\nKIND=([a-z]+)\n"
-    rb"START_MSEC=([0-9]{1,9})\nEND_MSEC=([0-9]{1,9})\nCOMMAND=(.*)",
-    re.DOTALL,
-)
+#: The first line of a job: the protocol's version.
+VERSION = (b"SOCKETGATE_COMMAND", b"1")
+
+#: Keys of what a command has from options before it, as in a handoff (docs/protocol.md).
+INHERITED = frozenset({b"SETENV", b"UMASK", b"NICE"})
+
+_NUMBER = re.compile(rb"[0-9]{1,19}")
 _ENDED = re.compile(rb"ID=([0-9]{1,19})\n(?:STATUS=(-?[0-9]{1,9})|TROUBLE=([^\n]*))\n")
 
 
@@ -32,13 +35,18 @@ class MalformedMessage(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A command to be run: it must have started, and have ended, within so many seconds."""
+    """A command to be run: it must have started, and have ended, within so many seconds.
+
+    `source` is whom it is run for, as limits count; `inherited` are lines of keys in INHERITED.
+    """
 
     id: int
     kind: CommandKind
     start_seconds: float
     end_seconds: float
     command: bytes
+    source: bytes = b""
+    inherited: Fields = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +63,37 @@ class Ended:
 
 def encode_job(job: Job) -> bytes:
     """The gate's message."""
-    head = (
-        f"SOCKETGATE_COMMAND=1\nID={job.id}\nKIND={job.kind.value}\n"
-        f"START_MSEC={1000 * job.start_seconds:.0f}\nEND_MSEC={1000 * job.end_seconds:.0f}\n"
+    fields = (
+        VERSION,
+        (b"ID", b"%d" % job.id),
+        (b"KIND", job.kind.value.encode()),
+        (b"START_MSEC", b"%.0f" % (1000 * job.start_seconds)),
+        (b"END_MSEC", b"%.0f" % (1000 * job.end_seconds)),
+        (b"SOURCE", job.source),
+        *job.inherited,
     )
-    return head.encode() + b"COMMAND=" + job.command
+    return b"".join(b"%b=%b\n" % field for field in fields) + b"COMMAND=" + job.command
 
 
 def parse_job(message: bytes) -> Job:
-    """The same, read. Raises MalformedMessage."""
-    found = _JOB.fullmatch(message)
+    """The same, read; keys that are not known are ignored. Raises MalformedMessage."""
+    head, separator, command = message.partition(b"\nCOMMAND=")
+    fields = parse_fields(head)
+    found = dict(fields)
     kinds = {kind.value.encode(): kind for kind in CommandKind}
-    if found is None or found[2] not in kinds:
+    numbers = [found.get(key, b"") for key in (b"ID", b"START_MSEC", b"END_MSEC")]
+    is_job = bool(separator) and fields[:1] == (VERSION,) and found.get(b"KIND") in kinds
+    if not is_job or not all(map(_NUMBER.fullmatch, numbers)):
         raise MalformedMessage(f"not a command: {message[:60]!r}")
+    number, start_msec, end_msec = map(int, numbers)
     return Job(
-        id=int(found[1]),
-        kind=kinds[found[2]],
-        start_seconds=int(found[3]) / 1000,
-        end_seconds=int(found[4]) / 1000,
-        command=found[5],
+        id=number,
+        kind=kinds[found[b"KIND"]],
+        start_seconds=start_msec / 1000,
+        end_seconds=end_msec / 1000,
+        command=command,
+        source=found.get(b"SOURCE", b""),
+        inherited=tuple(field for field in fields if field[0] in INHERITED),
     )
 
 

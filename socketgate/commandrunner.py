@@ -10,39 +10,26 @@ have gone over to the next one.
 """
 
 import asyncio
-import collections
 import contextlib
-import errno
-import os
-import signal
 import socket
-import struct
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from weakref import WeakValueDictionary
 
 from socketgate.backend.channel import peer_credentials
-from socketgate.command_message import (
-    MAX_MESSAGE_BYTES,
-    STOPPING,
-    Ended,
-    Job,
-    MalformedMessage,
-    encode_ended,
-    parse_job,
-)
+from socketgate.command_message import Ended, Job
+from socketgate.commandchannel import Channel
+from socketgate.commandprocess import CANNOT_BE_KILLED, Process
 from socketgate.program import DEFAULT_PATH, CannotStart, Environment, own_environment
 from socketgate.rules.keyword import CommandKind
-from socketgate.spawn import OURS, start_shell
-
-RIGHTS = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
-
-#: Room for more than the one descriptor a message may have, so that a wrong one is seen as such.
-MAX_DESCRIPTORS = 4
-
-#: Messages of one channel that are read before another's turn comes.
-MAX_BURST = 32
+from socketgate.spawn import OURS
 
 #: accept(2): until the next try when there is no descriptor left, in seconds.
 PAUSE_SECONDS = 0.5
+
+#: One source has at most this part of the places, so that it can't have them all.
+SOURCE_PART = 4
 
 #: What systemd says of our own unit (systemd.exec(5)). What it says of folders stays, for scripts.
 OUR_UNIT = OURS | {
@@ -63,6 +50,33 @@ def command_environment() -> Environment:
     return {b"PATH": DEFAULT_PATH, **kept}
 
 
+class NoPlace(Exception):
+    """Nobody has left in time."""
+
+
+class Places:
+    """So many at once, and a part of them for one source: who comes from it waits for its own."""
+
+    def __init__(self, count: int) -> None:
+        self._all = asyncio.Semaphore(count)
+        self._max_each = max(1, count // SOURCE_PART)
+        self._each: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
+
+    @contextlib.asynccontextmanager
+    async def one(self, source: bytes, until: float) -> AsyncIterator[None]:
+        """Hold a place. Raises NoPlace."""
+        mine = self._each.get(source) or asyncio.Semaphore(self._max_each)
+        self._each[source] = mine
+        async with contextlib.AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout_at(until):
+                    await held.enter_async_context(mine)
+                    await held.enter_async_context(self._all)
+            except TimeoutError:
+                raise NoPlace from None
+            yield
+
+
 class Runner:
     """Runs, counts, cuts off and reaps. One loop only."""
 
@@ -78,15 +92,14 @@ class Runner:
         self._environment = environment
         self._gate_uids = gate_uids
         self._report = report
-        commands = asyncio.Semaphore(max_running)
+        commands = Places(max_running)
         self._places = {
             CommandKind.SPAWN: commands,
             CommandKind.ACLEXEC: commands,
-            CommandKind.TWIST: asyncio.Semaphore(max_running),
+            CommandKind.TWIST: Places(max_running),
         }
-        self._channels: set[_Channel] = set()
+        self._channels: set[Channel] = set()
         self._jobs: set[asyncio.Task[None]] = set()
-        self._twist_count = 0
         self._listening: socket.socket | None = None
         self._idle = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -99,32 +112,37 @@ class Runner:
 
     def serve(self, sock: socket.socket) -> None:
         """Take jobs from this channel. Owns the socket given."""
-        channel = _Channel(sock, self._on_job, self._on_end)
-        self._channels.add(channel)
+        self._channels.add(Channel(sock, self._on_job, self._on_end))
 
     async def wait_idle(self) -> None:
         """Until there is neither a channel nor a command."""
         while self._channels or self._jobs:
-            self._idle.clear()
-            await self._idle.wait()
+            await self._wait_change()
 
     async def stop(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Have gates go elsewhere; wait for what they have sent here, but not for twists."""
+        """Have gates go elsewhere, and wait until they have answers to all that they sent here.
+
+        A gate that has them closes its channel. What runs then, and twists, is left to itself.
+        """
         if self._listening is not None:
             self._loop.remove_reader(self._listening)
             self._listening.close()
+            self._listening = None
         for channel in list(self._channels):
-            channel.answer(STOPPING)
+            channel.say_stopping()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                while self._channels or len(self._jobs) > self._twist_count:
-                    self._idle.clear()
-                    await self._idle.wait()
+                while self._channels:
+                    await self._wait_change()
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
         for channel in list(self._channels):
             channel.close()
+
+    async def _wait_change(self) -> None:
+        self._idle.clear()
+        await self._idle.wait()
 
     def _accept(self) -> None:
         if self._listening is None:
@@ -136,7 +154,7 @@ class Runner:
         except OSError as error:  # accept(2): EMFILE and its like
             self._report(f"can't take gates now, trying again: {error.strerror}")
             self._loop.remove_reader(self._listening)
-            self._loop.call_later(PAUSE_SECONDS, self.listen, self._listening)
+            self._loop.call_later(PAUSE_SECONDS, self._accept_again)
             return
         pid, uid, _ = peer_credentials(sock)
         if uid not in self._gate_uids:
@@ -145,7 +163,11 @@ class Runner:
             return
         self.serve(sock)
 
-    def _on_job(self, channel: "_Channel", job: Job, client: socket.socket | None) -> None:
+    def _accept_again(self) -> None:
+        if self._listening is not None:
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _on_job(self, channel: Channel, job: Job, client: socket.socket | None) -> None:
         task = self._loop.create_task(self._carry_out(channel, job, client))
         self._jobs.add(task)
         task.add_done_callback(self._job_done)
@@ -154,165 +176,46 @@ class Runner:
         self._jobs.discard(task)
         self._idle.set()
 
-    def _on_end(self, channel: "_Channel", trouble: str) -> None:
+    def _on_end(self, channel: Channel, trouble: str) -> None:
         if trouble:
             self._report(f"a gate sent what no gate sends: {trouble}, closing")
         self._channels.discard(channel)
         self._idle.set()
 
-    async def _carry_out(self, channel: "_Channel", job: Job, client: socket.socket | None) -> None:
-        """One job from its arrival to its end."""
+    async def _carry_out(self, channel: Channel, job: Job, client: socket.socket | None) -> None:
+        """One job from its arrival to its end; it is answered, whatever goes wrong."""
         received = self._loop.time()
-        with client or contextlib.nullcontext():
-            place = self._places[job.kind]
-            try:
-                async with asyncio.timeout_at(received + job.start_seconds):
-                    await place.acquire()
-            except TimeoutError:
-                channel.answer(encode_ended(job.id, Ended(None, "no place was free in time")))
-                return
-            try:
-                await self._run(channel, job, client, until=received + job.end_seconds)
-            finally:
-                place.release()
+        answer = partial(channel.answer, job.id)
+        try:
+            with client or contextlib.nullcontext():
+                async with self._places[job.kind].one(job.source, received + job.start_seconds):
+                    await self._run(job, client, answer, until=received + job.end_seconds)
+        except NoPlace:
+            answer(Ended(None, "no place was free in time"))
+        except CannotStart as error:
+            answer(Ended(None, str(error)))
+        except Exception:  # noqa: BLE001  # the last line: who waits is answered, and we go on
+            self._report(f"a command of kind {job.kind.value}:\n{traceback.format_exc()}")
+            answer(Ended(None, "the command runner failed; its journal says how"))
 
     async def _run(
-        self, channel: "_Channel", job: Job, client: socket.socket | None, *, until: float
-    ) -> None:
-        try:
-            pid = start_shell(
-                job.command, self._environment, None if client is None else client.fileno()
-            )
-        except CannotStart as error:
-            channel.answer(encode_ended(job.id, Ended(None, str(error))))
-            return
-        if client is None:
-            channel.answer(encode_ended(job.id, await self._wait(pid, until)))
-            return
-        client.close()  # the command has it alone
-        channel.answer(encode_ended(job.id, Ended(0)))
-        self._twist_count += 1
-        try:
-            await self._wait(pid, until)
-        finally:
-            self._twist_count -= 1
-
-    async def _wait(self, pid: int, until: float) -> Ended:
-        """Reap a command, at its deadline by force, with all of its group."""
-        was_cut = False
-        with self._end_of(pid) as end:
-            try:
-                async with asyncio.timeout_at(until):
-                    await end.wait()
-            except TimeoutError:
-                was_cut = True
-                os.killpg(pid, signal.SIGKILL)  # not reaped yet: the number is still its own
-                await end.wait()
-        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        return Ended(None, "passed its deadline and was killed") if was_cut else Ended(status)
-
-    @contextlib.contextmanager
-    def _end_of(self, pid: int) -> Iterator[asyncio.Event]:
-        """Is set when the process has ended (pidfd_open(2))."""
-        end = asyncio.Event()
-        fd = os.pidfd_open(pid)
-        self._loop.add_reader(fd, end.set)
-        try:
-            yield end
-        finally:
-            self._loop.remove_reader(fd)
-            os.close(fd)
-
-
-class _Channel:
-    """One gate's channel: jobs in, answers out, until either side closes."""
-
-    def __init__(
         self,
-        sock: socket.socket,
-        on_job: Callable[["_Channel", Job, socket.socket | None], None],
-        on_end: Callable[["_Channel", str], None],
+        job: Job,
+        client: socket.socket | None,
+        answer: Callable[[Ended], None],
+        *,
+        until: float,
     ) -> None:
-        """`on_end(channel, trouble)`: it was closed; no trouble when the gate went."""
-        self._sock = sock
-        self._on_job, self._on_end = on_job, on_end
-        self._unsent: collections.deque[bytes] = collections.deque()
-        self._loop = asyncio.get_running_loop()
-        sock.settimeout(0)
-        self._loop.add_reader(sock, self._on_readable)
+        """Hold the place until the command's end, even one that nobody waits for any more."""
+        process = Process(job, self._environment, None if client is None else client.fileno())
+        if client is not None:
+            # The command has it alone; while the gate has its copy this close(2) can't linger.
+            client.close()
+            answer(Ended(0))
 
-    def answer(self, text: bytes) -> None:
-        """Send it, in order; a gate that is gone needs no answer."""
-        if self._sock.fileno() >= 0:
-            self._unsent.append(text)
-            self._send()
+        def tell(ended: Ended) -> None:
+            if ended.trouble == CANNOT_BE_KILLED:
+                self._report(f"process {process.pid} {CANNOT_BE_KILLED}; it keeps its place")
+            answer(ended)
 
-    def close(self) -> None:
-        """Let go of it."""
-        if self._sock.fileno() >= 0:
-            self._loop.remove_reader(self._sock)
-            self._loop.remove_writer(self._sock)
-            self._sock.close()
-
-    def _send(self) -> None:
-        while self._unsent:
-            try:
-                self._sock.send(self._unsent[0], socket.MSG_NOSIGNAL)
-            except BlockingIOError:
-                self._loop.add_writer(self._sock, self._send)
-                return
-            except OSError:
-                self._end()
-                return
-            self._unsent.popleft()
-        self._loop.remove_writer(self._sock)
-
-    def _on_readable(self) -> None:
-        for _ in range(MAX_BURST):
-            try:
-                job, client = self._receive()
-            except BlockingIOError:
-                return
-            except MalformedMessage as error:
-                self._end(str(error))
-                return
-            except OSError:
-                self._end()
-                return
-            self._on_job(self, job, client)
-
-    def _receive(self) -> tuple[Job, socket.socket | None]:
-        """The next job. Raises MalformedMessage; OSError when the channel has ended."""
-        room = socket.CMSG_LEN(MAX_DESCRIPTORS * struct.calcsize("i"))
-        text, ancillary, flags, _ = self._sock.recvmsg(
-            MAX_MESSAGE_BYTES, room, socket.MSG_CMSG_CLOEXEC
-        )
-        descriptors = [
-            fd
-            for level, kind, data in ancillary
-            if (level, kind) == RIGHTS
-            for (fd,) in struct.iter_unpack("i", data)
-        ]
-        if not text and not descriptors:
-            raise ConnectionResetError(errno.ECONNRESET, "the gate closed the channel")
-        try:
-            return _understand(text, descriptors, flags)
-        except (MalformedMessage, OSError) as error:
-            for fd in descriptors:
-                os.close(fd)
-            raise MalformedMessage(str(error)) from error
-
-    def _end(self, trouble: str = "") -> None:
-        self.close()
-        self._on_end(self, trouble)
-
-
-def _understand(
-    text: bytes, descriptors: list[int], flags: int
-) -> tuple[Job, socket.socket | None]:
-    if flags & (socket.MSG_TRUNC | socket.MSG_CTRUNC):
-        raise MalformedMessage("more than fits")
-    job = parse_job(text)
-    if len(descriptors) != (job.kind is CommandKind.TWIST):
-        raise MalformedMessage(f"{len(descriptors)} descriptors with {job.kind.value}")
-    return job, (socket.socket(fileno=descriptors[0]) if descriptors else None)
+        await process.see_out(until, tell)

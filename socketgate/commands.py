@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Has the commands of rules run: the gate's side of the command runner (docs/commands.md).
 
-    await commands.run(CommandKind.SPAWN, b"...") ──▶ Ended, always, by its deadline
+    await commands.run(Wanted(...)) ──▶ Ended, always, by its deadline
 
 One channel, opened when the first command comes. A runner that stops says so: what it was given is
 answered there, what comes later goes to its successor. A command that was given away and has no
@@ -11,11 +11,15 @@ answer is never given away again: it may have run.
 import array
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from socketgate.command_message import (
     MAX_ANSWER_BYTES,
+    MAX_MESSAGE_BYTES,
     STOPPING,
     Ended,
     Job,
@@ -25,10 +29,17 @@ from socketgate.command_message import (
 )
 from socketgate.config import CommandsConfig
 from socketgate.errors import BackendUnavailable
+from socketgate.introduction import option_lines
+from socketgate.lookup_source import source_of
+from socketgate.program import parse_fields
 from socketgate.rules.keyword import CommandKind
+from socketgate.rules.option import Inherited
 
 #: Opens a channel to the runner. Raises BackendUnavailable, or BlockingIOError: not just now.
 Connect = Callable[[], socket.socket]
+
+#: unix(7), sendmsg(2): the kernel has no room now; try again.
+NO_ROOM = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
 
 #: unix(7): until the next try, where nothing tells when there is room again, in seconds.
 RETRY_SECONDS = 0.01
@@ -38,6 +49,20 @@ ANSWER_SECONDS = 2.0
 
 NO_ANSWER = Ended(None, "the command runner did not answer")
 WENT_AWAY = Ended(None, "the command runner went away")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A command that a rule wants run for a client of this address; a twist has the client.
+
+    `inherited` is what options before it have set.
+    """
+
+    kind: CommandKind
+    command: bytes
+    address: bytes
+    inherited: tuple[Inherited, ...] = ()
+    client: int | None = None
 
 
 class Commands:
@@ -57,12 +82,12 @@ class Commands:
         self._sending = asyncio.Lock()
         self._loop = asyncio.get_running_loop()
 
-    async def run(self, kind: CommandKind, command: bytes, client: int | None = None) -> Ended:
-        """Run a command, a twist with this client; the caller's descriptor stays the caller's."""
+    async def run(self, wanted: Wanted) -> Ended:
+        """Run a command; the client's descriptor stays the caller's."""
         seconds = self._config.seconds
         try:
             async with asyncio.timeout(seconds + ANSWER_SECONDS):
-                return await self._run(kind, command, client, self._loop.time() + seconds)
+                return await self._run(wanted, self._loop.time() + seconds)
         except TimeoutError:
             return NO_ANSWER
         except BackendUnavailable as error:
@@ -77,24 +102,12 @@ class Commands:
             channel.end(Ended(None, "the gate stopped"))
         self._current = None
 
-    async def _run(
-        self, kind: CommandKind, command: bytes, client: int | None, until: float
-    ) -> Ended:
-        rights = [] if client is None else [client]
+    async def _run(self, wanted: Wanted, until: float) -> Ended:
         async with self._sending:
             while True:
                 channel = await self._open()
-                self._last_id += 1
-                left = max(0.0, until - self._loop.time())
-                longer = self._config.twist_seconds if kind is CommandKind.TWIST else 0
-                job = Job(
-                    id=self._last_id,
-                    kind=kind,
-                    start_seconds=left,
-                    end_seconds=left + longer,
-                    command=command,
-                )
-                answer = channel.give(job, rights)
+                job = self._job(wanted, until)
+                answer = channel.give(job, wanted.client)
                 if answer is not None:
                     break
                 await channel.wait_room()
@@ -105,6 +118,20 @@ class Commands:
             return await answer
         finally:
             channel.forget(job.id)
+
+    def _job(self, wanted: Wanted, until: float) -> Job:
+        self._last_id += 1
+        left = max(0.0, until - self._loop.time())
+        longer = self._config.twist_seconds if wanted.kind is CommandKind.TWIST else 0
+        return Job(
+            id=self._last_id,
+            kind=wanted.kind,
+            start_seconds=left,
+            end_seconds=left + longer,
+            command=wanted.command,
+            source=source_of(wanted.address).encode(),
+            inherited=parse_fields(b"".join(option_lines(wanted.inherited))),
+        )
 
     async def _open(self) -> "_Channel":
         """The channel in use, a new one if there is none. Raises BackendUnavailable."""
@@ -137,20 +164,27 @@ class _Channel:
         """Whether the runner takes commands here."""
         return self._sock.fileno() >= 0 and not self._is_stopping
 
-    def give(self, job: Job, rights: list[int]) -> asyncio.Future[Ended] | None:
+    def give(self, job: Job, client: int | None) -> asyncio.Future[Ended] | None:
         """Send a job; the answer is to come. None: it was not taken, try again."""
-        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))]
         try:
-            self._sock.sendmsg([encode_job(job)], passed if rights else [], socket.MSG_NOSIGNAL)
-        except BlockingIOError:
-            return None
+            self._send(encode_job(job), [] if client is None else [client])
         except ConnectionError:
             self.end(WENT_AWAY)
             return None
-        except OSError:  # unix(7): ENOBUFS, ETOOMANYREFS
-            return None
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                return None
+            answer = self._loop.create_future()
+            answer.set_result(Ended(None, f"can't be given to the runner: {error.strerror}"))
+            return answer
         answer = self._waiting[job.id] = self._loop.create_future()
         return answer
+
+    def _send(self, message: bytes, rights: list[int]) -> None:
+        if len(message) > MAX_MESSAGE_BYTES:
+            raise OSError(errno.EMSGSIZE, os.strerror(errno.EMSGSIZE))
+        passed = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", rights))]
+        self._sock.sendmsg([message], passed if rights else [], socket.MSG_NOSIGNAL)
 
     async def wait_room(self) -> None:
         """Until it may be worth another try: the channel can be written to, or has ended."""

@@ -24,7 +24,7 @@ from socketgate.answers import SOCKET
 from socketgate.audit import Audit
 from socketgate.banwatch import BansInForce
 from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
-from socketgate.commands import Commands
+from socketgate.commands import Commands, Wanted
 from socketgate.compiler import Compiler
 from socketgate.config import Config, affordable, load_config
 from socketgate.control import Control, rights_by
@@ -233,8 +233,14 @@ class Daemon:
     async def _look_up(self, need: Need, request: Request) -> Found:
         return await self._lookups.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
 
-    async def _run_aclexec(self, status: CommandStatus, _request: Request) -> Found:
-        ended = await self._commands.run(CommandKind.ACLEXEC, status.command)
+    async def _run_aclexec(self, status: CommandStatus, request: Request) -> Found:
+        wanted = Wanted(
+            kind=CommandKind.ACLEXEC,
+            command=status.command,
+            address=request.client.address,
+            inherited=status.inherited,
+        )
+        ended = await self._commands.run(wanted)
         return Found(ended.status, f"aclexec: {ended.trouble}" if ended.status is None else "")
 
     def _handle_signals(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:

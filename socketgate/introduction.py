@@ -4,7 +4,7 @@
 The whole protocol is docs/protocol.md. What is the same for many is kept in the connections' lane.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from socketgate.accept import Connection
 from socketgate.entry import known_fact
@@ -54,11 +54,12 @@ def constant_lines(connection: Connection) -> str:
     if verdict is not None and verdict.place is not None:
         lines.append(f"RULE={verdict.place.origin.rpartition('/')[2]}:{verdict.place.line}")
     text = "".join(f"{line}\n" for line in lines)
-    options = b"".join(_option_lines(verdict.actions if verdict is not None else ()))
+    options = b"".join(option_lines(verdict.actions if verdict is not None else ()))
     return text + options.decode("utf-8", "surrogateescape")
 
 
-def _option_lines(actions: tuple[Action, ...]) -> Iterator[bytes]:
+def option_lines(actions: Iterable[Action]) -> Iterator[bytes]:
+    """The lines for what serves the client, in the options' order."""
     for action in actions:
         match action:
             case SetEnv(name, value):

@@ -5,8 +5,11 @@ The usual start is posix_spawn(3), whose cost doesn't grow with our own size. Wh
 (nice, group, user, umask) is done between fork(2) and execve(2), for the few rules that ask for it.
 """
 
+import contextlib
 import os
 import signal
+from collections.abc import Callable
+from functools import partial
 from typing import NoReturn
 
 from socketgate import program
@@ -51,7 +54,8 @@ class Command:
         """
         environment, attributes = prepared
         if not attributes.is_empty:
-            return self._fork(environment, attributes, client)
+            become = partial(self._become, attributes, client)
+            return _fork(become, self._path, self._words, environment)
         try:
             return os.posix_spawn(
                 self._path,
@@ -63,52 +67,27 @@ class Command:
         except OSError as error:
             raise program.CannotStart(f"{os.fsdecode(self._path)}: {error.strerror}") from error
 
-    def _fork(
-        self, environment: program.Environment, attributes: program.Attributes, client: int
-    ) -> int:
-        reason_out, reason_in = os.pipe2(os.O_CLOEXEC)  # execve(2) closes it: nothing went wrong
-        with os.fdopen(reason_out, "rb") as reasons:
-            try:
-                pid = os.fork()
-            except OSError as error:
-                os.close(reason_in)
-                raise program.CannotStart(f"fork: {error.strerror}") from error
-            if pid == 0:
-                self._become(environment, attributes, client, reason_in)
-            os.close(reason_in)
-            reason = reasons.read(MAX_REASON_BYTES)
-        if reason:
-            os.waitpid(pid, 0)
-            raise program.CannotStart(reason.decode(errors="replace"))
-        return pid
-
-    def _become(
-        self,
-        environment: program.Environment,
-        attributes: program.Attributes,
-        client: int,
-        reason_in: int,
-    ) -> NoReturn:
-        """The child's part. Never returns into the parent's code, whatever happens."""
-        try:
-            program.become(attributes)
-            for target in self._targets:
-                os.dup2(client, target)
-            for number in RESTORED_SIGNALS:
-                signal.signal(number, signal.SIG_DFL)
-            os.execve(self._path, self._words, environment)  # noqa: S606  # no shell
-        except (program.CannotStart, OSError) as error:
-            os.write(reason_in, str(error).encode(errors="replace")[:MAX_REASON_BYTES])
-        finally:
-            os._exit(127)
+    def _become(self, attributes: program.Attributes, client: int) -> None:
+        program.become(attributes)
+        for target in self._targets:
+            os.dup2(client, target)
 
 
-def start_shell(command: bytes, environment: program.Environment, client: int | None) -> int:
+def start_shell(
+    command: bytes,
+    environment: program.Environment,
+    client: int | None,
+    attributes: program.Attributes | None = None,
+) -> int:
     """Start `/bin/sh -c` as the leader of a session and process group of its own.
 
-    On 0, 1 and 2 it has the client, or the null device where there is none. The answer is its
-    process. Raises CannotStart.
+    On 0, 1 and 2 it has the client, or the null device where there is none. Of the attributes its
+    umask and nice value count; a nice value that isn't allowed is left out, as by libwrap. The
+    answer is its process. Raises CannotStart.
     """
+    words = [b"sh", b"-c", command]
+    if attributes is not None and not attributes.is_empty:
+        return _fork(partial(_become_shell, attributes, client), SHELL, words, environment)
     first: tuple[int, ...] | tuple[int, int, bytes, int, int]
     if client is None:
         first = (os.POSIX_SPAWN_OPEN, 0, b"/dev/null", os.O_RDWR, 0)
@@ -117,7 +96,7 @@ def start_shell(command: bytes, environment: program.Environment, client: int | 
     try:
         return os.posix_spawn(
             SHELL,
-            [b"sh", b"-c", command],
+            words,
             environment,
             file_actions=[
                 first,
@@ -128,8 +107,72 @@ def start_shell(command: bytes, environment: program.Environment, client: int | 
             setsid=True,
         )
     except (OSError, ValueError) as error:  # ValueError: a NUL in the command
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise program.CannotStart(f"{os.fsdecode(SHELL)}: {reason}") from error
+        raise program.CannotStart(f"{os.fsdecode(SHELL)}: {_reason(error)}") from error
+
+
+def _become_shell(attributes: program.Attributes, client: int | None) -> None:
+    os.setsid()
+    if attributes.umask is not None:
+        os.umask(attributes.umask)
+    if attributes.nice:
+        with contextlib.suppress(OSError):
+            os.nice(attributes.nice)
+    first = os.open(os.devnull, os.O_RDWR) if client is None else client
+    for target in (0, 1, 2):
+        os.dup2(first, target)
+
+
+def _fork(
+    become: Callable[[], None],
+    path: bytes,
+    words: list[bytes],
+    environment: program.Environment,
+) -> int:
+    """What posix_spawn(3) does, for a child that has to `become` something first.
+
+    When it returns, execve(2) has succeeded. Raises CannotStart.
+    """
+    try:
+        reason_out, reason_in = os.pipe2(os.O_CLOEXEC)  # execve(2) closes it: nothing went wrong
+    except OSError as error:
+        raise program.CannotStart(f"pipe: {error.strerror}") from error
+    with os.fdopen(reason_out, "rb") as reasons:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(reason_in)
+            raise program.CannotStart(f"fork: {error.strerror}") from error
+        if pid == 0:
+            _be_the_child(become, path, words, environment, reason_in)
+        os.close(reason_in)
+        reason = reasons.read(MAX_REASON_BYTES)
+    if reason:
+        os.waitpid(pid, 0)
+        raise program.CannotStart(reason.decode(errors="replace"))
+    return pid
+
+
+def _be_the_child(
+    become: Callable[[], None],
+    path: bytes,
+    words: list[bytes],
+    environment: program.Environment,
+    reason_in: int,
+) -> NoReturn:
+    """The child's part. Never returns into the parent's code, whatever happens."""
+    try:
+        become()
+        for number in RESTORED_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        os.execve(path, words, environment)  # noqa: S606  # no shell
+    except (program.CannotStart, OSError, ValueError) as error:
+        os.write(reason_in, str(error).encode(errors="replace")[:MAX_REASON_BYTES])
+    finally:
+        os._exit(127)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or "") if isinstance(error, OSError) else str(error)
 
 
 def keep_to_ourselves() -> None:

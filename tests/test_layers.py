@@ -51,7 +51,7 @@ LAYERS = {
     "the daemon": "daemon",
     "what prints units and serves backends": """
         unitprograms unitcheck unitfile unitinstall xinetd xinetdaccess xinetdplan
-        launcher commandrunner
+        launcher commandchannel commandprocess commandrunner
         """,
     "the command line": """
         cli cli.output cli.matchtext cli.matchlines cli.match cli.check

@@ -82,6 +82,9 @@ class RunAsGroup:
     group: bytes
 
 
+#: What commands that come later in the rule have, too: libwrap changes its own process.
+Inherited = SetEnv | Umask | Nice
+
 Action = (
     Spawn
     | Twist

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from socketgate.rules.option import Action
+from socketgate.rules.option import Action, Inherited
 
 #: The texts that stand for a fact that could not be found out, or contradicts itself. They are
 #: ordinary texts to every pattern, as in libwrap: `UNKNOWN` in a rule is this very word.
@@ -47,11 +47,13 @@ class CommandStatus:
 
     The answer is an int: 0 success, positive an exit status, negative minus the signal's number;
     None when it could not be run, was cut off or killed by the gate: that refuses the client.
-    `occurrence` counts how often the same decision has asked about the same command before.
+    `occurrence` counts how often the same decision has asked about the same command before;
+    `inherited` is what the options before it have set for the command.
     """
 
     command: bytes
     occurrence: int = 0
+    inherited: tuple[Inherited, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

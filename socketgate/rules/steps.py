@@ -16,7 +16,7 @@ from socketgate.rules.keyword import (
     LookUpUser,
     Step,
 )
-from socketgate.rules.option import Action, RunAsGroup, RunAsUser, SetEnv, Spawn, Twist
+from socketgate.rules.option import Action, Inherited, RunAsGroup, RunAsUser, SetEnv, Spawn, Twist
 from socketgate.rules.request import Access, AccountExists, CommandStatus
 from socketgate.rules.text import SPACES
 
@@ -111,7 +111,8 @@ class Run:
     def _ask(self, command: bytes) -> Access | None:
         occurrence = self.facts.commands_run.get(command, 0)
         self.facts.commands_run[command] = occurrence + 1
-        status = self.facts.answer(CommandStatus(command, occurrence))
+        inherited = tuple(action for action in self.actions if isinstance(action, Inherited))
+        status = self.facts.answer(CommandStatus(command, occurrence, inherited))
         if not isinstance(status, int):
             return self._refuse("aclexec command could not be run to its end")
         self.aclexec_failed = status != 0

@@ -15,6 +15,7 @@ from socketgate.audit import Audit
 from socketgate.banner import Banner, BannerFiles
 from socketgate.bans import Ban, Bans, parse_net
 from socketgate.command_message import Ended
+from socketgate.commands import Wanted
 from socketgate.config import DaemonConfig, Limits, RulesConfig
 from socketgate.entry import Outcome
 from socketgate.gate import Gate
@@ -23,7 +24,6 @@ from socketgate.journal import Journal
 from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
-from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import Need, Request
 from socketgate.stations import Stations
 from tests.support.backendstub import BackendStub
@@ -94,7 +94,7 @@ async def look_up_broken(_need: Need, _request: Request) -> Found:
     return Found(b"good.example.org")
 
 
-async def run_broken(_kind: CommandKind, _command: bytes, _client: int | None) -> Ended:
+async def run_broken(_wanted: Wanted) -> Ended:
     TRAP.spring()
     return Ended(0, "")
 

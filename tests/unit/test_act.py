@@ -12,8 +12,20 @@ from socketgate.accept import Connection
 from socketgate.act import CannotAct, Errand, close_apart, needs_errand, set_socket_options
 from socketgate.banner import BannerFiles
 from socketgate.command_message import Ended
+from socketgate.commands import Wanted
 from socketgate.rules.keyword import CommandKind
-from socketgate.rules.option import Action, Banners, KeepAlive, Linger, Spawn, Twist, Umask
+from socketgate.rules.option import (
+    Action,
+    Banners,
+    KeepAlive,
+    Linger,
+    Nice,
+    RunAsUser,
+    SetEnv,
+    Spawn,
+    Twist,
+    Umask,
+)
 from socketgate.rules.request import Access, Need, Request
 from socketgate.rules.verdict import Verdict
 from tests.support.build import request
@@ -71,6 +83,13 @@ def test_a_refused_client_does_not_hold_up_the_close() -> None:
         assert option_of(connection, socket.SO_LINGER, 8) == struct.pack("ii", 0, 0)
 
 
+def test_a_twist_s_client_lingers_though_the_verdict_is_deny() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        connection.verdict = Verdict(Access.DENY, actions=(Linger(5), Twist(b"x")))
+        set_socket_options(connection)
+        assert option_of(connection, socket.SO_LINGER, 8) == struct.pack("ii", 1, 5)
+
+
 def test_a_refused_client_can_be_reset_by_linger_0() -> None:
     with listening() as listener, connected(listener) as (connection, _):
         connection.verdict = Verdict(Access.DENY, actions=(Linger(0),))
@@ -118,11 +137,11 @@ class Runner:
     """Keeps which commands it was given; each ends as it is told."""
 
     def __init__(self, ended: Ended = ENDED_WELL) -> None:
-        self.given: list[tuple[CommandKind, bytes, int | None]] = []
+        self.given: list[Wanted] = []
         self._ended = ended
 
-    async def __call__(self, kind: CommandKind, command: bytes, client: int | None) -> Ended:
-        self.given.append((kind, command, client))
+    async def __call__(self, wanted: Wanted) -> Ended:
+        self.given.append(wanted)
         return self._ended
 
 
@@ -147,7 +166,7 @@ class Sent:
 def test_commands_are_run_in_the_rule_s_order() -> None:
     runner = Runner()
     sent = Sent(runner, (Spawn(b"a"), KeepAlive(), Spawn(b"b"), Twist(b"c")))
-    assert runner.given == [
+    assert [(one.kind, one.command, one.client) for one in runner.given] == [
         (CommandKind.SPAWN, b"a", None),
         (CommandKind.SPAWN, b"b", None),
         (CommandKind.TWIST, b"c", sent.client_fd),
@@ -157,7 +176,22 @@ def test_commands_are_run_in_the_rule_s_order() -> None:
 def test_what_was_done_is_not_done_again_when_the_rules_say_more() -> None:
     runner = Runner()
     Sent(runner, (Spawn(b"a"),), (Spawn(b"a"), Spawn(b"b")), (Spawn(b"a"), Spawn(b"b")))
-    assert [command for _, command, _ in runner.given] == [b"a", b"b"]
+    assert [one.command for one in runner.given] == [b"a", b"b"]
+
+
+def test_a_command_has_what_options_before_it_set() -> None:
+    """And not what comes later in the rule; in rounds as in one go."""
+    first, second, third = SetEnv(b"A", b"1"), Umask(0o27), Nice(3)
+    runner = Runner()
+    earlier = (first, Spawn(b"a"), second)
+    Sent(runner, earlier, (*earlier, RunAsUser(b"x", None), third, Twist(b"b")))
+    assert [one.inherited for one in runner.given] == [(first,), (first, second, third)]
+
+
+def test_a_command_is_run_for_the_client_s_address() -> None:
+    runner = Runner()
+    Sent(runner, (Spawn(b"a"),))
+    assert [one.address for one in runner.given] == [b"127.0.0.1"]
 
 
 def test_a_twisted_client_is_the_command_s() -> None:

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socketgate.command_message import (
+    INHERITED,
     MAX_ANSWER_BYTES,
     MAX_MESSAGE_BYTES,
     STOPPING,
@@ -18,6 +19,11 @@ from socketgate.command_message import (
 from socketgate.rules.expand import MAX_BYTES
 from socketgate.rules.keyword import CommandKind
 
+INHERITED_FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from(sorted(INHERITED)), st.binary().filter(lambda text: b"\n" not in text)
+    )
+)
 SECONDS = st.integers(0, 999_999_999).map(lambda msec: msec / 1000)
 IDS = st.integers(0, 2**62)
 
@@ -40,6 +46,8 @@ def job(command: bytes = b"true", *, number: int = 7) -> Job:
         start_seconds=SECONDS,
         end_seconds=SECONDS,
         command=st.binary(),
+        source=st.binary().filter(lambda text: b"\n" not in text),
+        inherited=INHERITED_FIELDS.map(tuple),
     )
 )
 def test_a_job_is_read_as_it_was_written(one: Job) -> None:
@@ -70,10 +78,17 @@ def test_a_command_may_look_like_the_lines_before_it() -> None:
     assert parse_job(encode_job(job(b"\nKIND=twist\nCOMMAND=x"))) == job(b"\nKIND=twist\nCOMMAND=x")
 
 
+def test_lines_that_a_later_gate_may_have_are_ignored() -> None:
+    message = encode_job(job()).replace(b"KIND=", b"COLOUR=red\nUSER=root\nKIND=")
+    assert parse_job(message) == job()
+
+
 @pytest.mark.parametrize(
     "message",
     [
         b"",
+        encode_job(job()).replace(b"COMMAND=true", b""),
+        encode_job(job()).replace(b"ID=7", b"ID=+7"),
         encode_job(job())[1:],
         encode_job(job()).replace(b"spawn", b"sprawn"),
         encode_job(job()).replace(b"ID=7", b"ID=x"),

@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from socketgate.command_message import (
     parse_ended,
 )
 from socketgate.commandrunner import Runner, command_environment
+from socketgate.program import Fields
 from socketgate.rules.keyword import CommandKind
 from tests.support.gatestub import client_pair, read_all
 from tests.support.waiting import PATIENCE_SECONDS, Happenings, environment, play
@@ -43,14 +45,19 @@ class Gate:
         start: float = 60.0,
         end: float = 60.0,
         client: socket.socket | None = None,
+        source: str | None = None,
+        inherited: Fields = (),
     ) -> int:
-        """Have a command run; the answer is its number."""
+        """Have a command run, for a source of its own; the answer is its number."""
+        number = next(self._ids)
         job = Job(
-            id=next(self._ids),
+            id=number,
             kind=kind,
             start_seconds=start,
             end_seconds=end,
             command=command.encode(),
+            source=(source or f"{number}").encode(),
+            inherited=inherited,
         )
         fds = [] if client is None else [client.fileno()]
         socket.send_fds(self.sock, [encode_job(job)], fds)
@@ -181,6 +188,40 @@ def test_as_many_run_at_once_as_there_are_places(tmp_path: Path) -> None:
     ]
 
 
+def test_one_source_has_no_more_than_its_part_of_the_places(tmp_path: Path) -> None:
+    """Of eight, two; who comes from elsewhere waits for nothing."""
+    for name in ("go1", "go2"):
+        os.mkfifo(tmp_path / name)
+
+    async def scene(gate: Gate, _runner: Runner) -> object:
+        for name in ("go1", "go2"):
+            gate.send(f"read line <{tmp_path}/{name}", source="a")
+        gate.send("true", source="a", start=0.1)
+        gate.send("true", source="b")
+        answers = dict([await gate.answer(), await gate.answer()])
+        for name in ("go1", "go2"):
+            await asyncio.to_thread((tmp_path / name).write_text, "go\n")
+            await gate.answer()
+        return answers
+
+    assert played(scene, max_running=8) == {
+        3: Ended(None, "no place was free in time"),
+        4: Ended(0),
+    }
+
+
+def test_one_source_has_no_more_than_its_part_of_the_twists() -> None:
+    async def scene(gate: Gate, _runner: Runner) -> object:
+        with client_pair() as (_near, far):
+            for source, start in (("a", 60.0), ("a", 0.1), ("b", 60.0)):
+                gate.send("cat", kind=CommandKind.TWIST, client=far, source=source, start=start)
+            far.close()
+            return dict([await gate.answer() for _ in range(3)])
+
+    no_place = Ended(None, "no place was free in time")
+    assert played(scene, max_running=4) == {1: Ended(0), 2: no_place, 3: Ended(0)}
+
+
 def test_a_place_that_gets_free_is_taken_by_who_waits(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
 
@@ -237,36 +278,55 @@ def test_a_gate_that_goes_stops_no_command(tmp_path: Path) -> None:
     assert played(scene) == "done\n"
 
 
-@pytest.mark.parametrize("message", [b"nonsense", b"SOCKETGATE_COMMAND=2\n", b"x" * 20_000])
-def test_a_channel_that_makes_no_sense_is_closed_and_reported(message: bytes) -> None:
+def test_a_channel_that_makes_no_sense_is_reported() -> None:
     async def scene(gate: Gate, _runner: Runner) -> object:
-        gate.sock.send(message)
+        gate.sock.send(b"nonsense")
         return await gate.message()
 
-    match played(scene):
-        case (b"", [report]):
-            assert str(report).startswith("a gate sent what no gate sends: ")
-        case came_to:
-            pytest.fail(f"{came_to}")
+    said = "a gate sent what no gate sends: not a command: b'nonsense', closing"
+    assert played(scene) == (b"", [said])
 
 
-@pytest.mark.parametrize(
-    ("kind", "count"), [(CommandKind.TWIST, 0), (CommandKind.TWIST, 2), (CommandKind.SPAWN, 1)]
-)
-def test_a_job_with_the_wrong_number_of_descriptors_is_closed(
-    kind: CommandKind, count: int
+def test_a_command_has_what_options_before_it_set(tmp_path: Path) -> None:
+    async def scene(gate: Gate, _runner: Runner) -> object:
+        inherited = ((b"SETENV", b"GREETING=hi"), (b"UMASK", b"0027"), (b"NICE", b"2"))
+        gate.send(f"echo $GREETING $(umask) $(nice) >{tmp_path}/out", inherited=inherited)
+        await gate.answer()
+        return (tmp_path / "out").read_text()
+
+    assert played(scene) == f"hi 0027 {os.nice(0) + 2}\n"
+
+
+def test_a_command_that_cannot_be_started_leaves_its_place() -> None:
+    async def scene(gate: Gate, _runner: Runner) -> object:
+        gate.send("true", inherited=((b"UMASK", b"x"),))
+        return await gate.answer(), await gate.run("exit 7")
+
+    assert played(scene, max_running=1) == ((1, Ended(None, "bad umask: 'x'")), Ended(7))
+
+
+def test_whatever_goes_wrong_the_gate_is_answered_and_the_next_command_runs(
+    tmp_path: Path,
 ) -> None:
-    job = Job(id=1, kind=kind, start_seconds=1, end_seconds=1, command=b"true")
+    """Here the kernel has done away with the child, as SIG_IGN asks for (wait(2))."""
+    os.mkfifo(tmp_path / "go")
 
     async def scene(gate: Gate, _runner: Runner) -> object:
-        with client_pair() as (_near, far):
-            socket.send_fds(gate.sock, [encode_job(job)], [far.fileno()] * count)
-            return await gate.message()
+        before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        try:
+            gate.send(f"read line <{tmp_path}/go")
+            await asyncio.to_thread((tmp_path / "go").write_text, "go\n")
+            _, failed = await gate.answer()
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+        return failed, await gate.run("exit 7")
 
-    assert played(scene) == (
-        b"",
-        [f"a gate sent what no gate sends: {count} descriptors with {kind.value}, closing"],
-    )
+    failed = Ended(None, "the command runner failed; its journal says how")
+    match played(scene, max_running=1):
+        case (came_to, [report]):
+            assert (came_to, "ChildProcessError" in str(report)) == ((failed, Ended(7)), True)
+        case came_to:
+            pytest.fail(f"{came_to}")
 
 
 def test_a_runner_that_is_to_stop_says_so_and_answers_what_it_has(tmp_path: Path) -> None:

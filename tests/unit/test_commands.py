@@ -15,11 +15,15 @@ from socketgate.command_message import (
     encode_ended,
     parse_job,
 )
-from socketgate.commands import Commands
+from socketgate.commands import Commands, Wanted
 from socketgate.config import CommandsConfig
 from socketgate.errors import BackendUnavailable
 from socketgate.rules.keyword import CommandKind
+from socketgate.rules.option import Nice, SetEnv, Umask
 from tests.support.waiting import PATIENCE_SECONDS, let_the_loop_turn, play
+
+#: No process has so many open.
+NO_DESCRIPTOR = 2**30
 
 
 class RunnerStub:
@@ -88,7 +92,13 @@ def null() -> Iterator[int]:
 
 
 def spawn(commands: Commands, command: bytes = b"true") -> asyncio.Task[Ended]:
-    return asyncio.ensure_future(commands.run(CommandKind.SPAWN, command))
+    wanted = Wanted(kind=CommandKind.SPAWN, command=command, address=b"192.0.2.7")
+    return asyncio.ensure_future(commands.run(wanted))
+
+
+def twist(commands: Commands, client: int) -> asyncio.Task[Ended]:
+    wanted = Wanted(kind=CommandKind.TWIST, command=b"x", address=b"192.0.2.7", client=client)
+    return asyncio.ensure_future(commands.run(wanted))
 
 
 @pytest.mark.parametrize("ended", [Ended(0), Ended(3), Ended(-9), Ended(None, "no place")])
@@ -117,7 +127,7 @@ def test_a_job_says_what_is_to_be_run_and_by_when() -> None:
 def test_a_twist_comes_with_its_client_and_may_last() -> None:
     async def scene(commands: Commands, runner: RunnerStub) -> object:
         with null() as client:
-            running = asyncio.ensure_future(commands.run(CommandKind.TWIST, b"x", client))
+            running = twist(commands, client)
             job, fds = await runner.job()
             runner.answer(job.id, Ended(0))
             await running
@@ -127,6 +137,46 @@ def test_a_twist_comes_with_its_client_and_may_last() -> None:
         return same, job.start_seconds <= 20.0, job.end_seconds > 100.0
 
     assert played(scene) == ([True], True, True)
+
+
+def test_a_job_says_for_whom_and_with_what_the_command_runs() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        wanted = Wanted(
+            kind=CommandKind.ACLEXEC,
+            command=b"x",
+            address=b"2001:db8::7",
+            inherited=(SetEnv(b"A", b"b=c"), Umask(0o27), Nice(-3)),
+        )
+        running = asyncio.ensure_future(commands.run(wanted))
+        job, _ = await runner.job()
+        runner.answer(job.id, Ended(0))
+        await running
+        return job.source, job.inherited
+
+    assert played(scene) == (
+        b"2001:db8::/64",
+        ((b"SETENV", b"A=b=c"), (b"UMASK", b"0027"), (b"NICE", b"-3")),
+    )
+
+
+def test_a_client_that_cannot_be_passed_costs_nobody_else_a_thing() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        failed = await twist(commands, client=NO_DESCRIPTOR)
+        running = spawn(commands)
+        job, _ = await runner.job()
+        runner.answer(job.id, Ended(0))
+        return failed, await running, len(runner.channels)
+
+    reason = "can't be given to the runner: Bad file descriptor"
+    assert played(scene) == (Ended(None, reason), Ended(0), 1)
+
+
+@pytest.mark.parametrize("size", [70_000, 1_000_000])
+def test_a_command_that_no_message_has_room_for_is_not_tried_for_ever(size: int) -> None:
+    async def scene(commands: Commands, _runner: RunnerStub) -> object:
+        return await spawn(commands, b"x" * size)
+
+    assert played(scene) == Ended(None, "can't be given to the runner: Message too long")
 
 
 def test_answers_may_come_in_any_order() -> None:

@@ -14,6 +14,7 @@ import pytest
 from socketgate.activation import Listener
 from socketgate.audit import Audit
 from socketgate.command_message import Ended
+from socketgate.commands import Wanted
 from socketgate.config import DaemonConfig, Limits, RulesConfig
 from socketgate.entry import Outcome
 from socketgate.gate import Gate
@@ -554,8 +555,8 @@ def runs_commands(stage: Stage, ended: Ended) -> list[tuple[CommandKind, bytes]]
     """The gate has a runner whose commands end like this; those it was given."""
     given: list[tuple[CommandKind, bytes]] = []
 
-    async def run(kind: CommandKind, command: bytes, _client: int | None) -> Ended:
-        given.append((kind, command))
+    async def run(wanted: Wanted) -> Ended:
+        given.append((wanted.kind, wanted.command))
         return ended
 
     stage.gate._stations = replace(stage.gate._stations, run_command=run)

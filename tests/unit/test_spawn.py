@@ -6,10 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.program import CannotStart, Fields
+from socketgate.program import Attributes, CannotStart, Fields
 from socketgate.spawn import Command, keep_to_ourselves, start_shell
+from tests.support.descriptors import no_free_descriptor
 from tests.support.gatestub import client_pair, read_all
 from tests.support.waiting import environment
+
+#: Something that posix_spawn(3) can't do.
+UMASK = Attributes(umask=0o027)
+
+NOBODY = 65_534
 
 SHELL_ENVIRONMENT = {b"PATH": b"/usr/bin:/bin"}
 
@@ -25,9 +31,9 @@ def said(words: list[str], *fields: tuple[bytes, bytes], is_stderr_client: bool 
     return heard
 
 
-def shell_status(command: bytes) -> int:
+def shell_status(command: bytes, attributes: Attributes | None = None) -> int:
     """How a command without a client ends."""
-    pid = start_shell(command, SHELL_ENVIRONMENT, None)
+    pid = start_shell(command, SHELL_ENVIRONMENT, None, attributes)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -93,15 +99,21 @@ def test_a_shell_command_ends_as_it_ends(command: bytes, status: int) -> None:
     assert shell_status(command) == status
 
 
-def test_a_shell_command_without_a_client_has_the_null_device(tmp_path: Path) -> None:
+@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
+def test_a_shell_command_without_a_client_has_the_null_device(
+    tmp_path: Path, attributes: Attributes | None
+) -> None:
     links = b"/proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2"
-    assert shell_status(b"(readlink %b >%b/out); true" % (links, os.fsencode(tmp_path))) == 0
+    command = b"(readlink %b >%b/out); true" % (links, os.fsencode(tmp_path))
+    assert shell_status(command, attributes) == 0
     assert (tmp_path / "out").read_text() == "/dev/null\n" * 3
 
 
-def test_a_shell_command_with_a_client_has_it_on_0_1_and_2() -> None:
+@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
+def test_a_shell_command_with_a_client_has_it_on_0_1_and_2(attributes: Attributes | None) -> None:
+    command = b"read x; echo $x; echo e >&2"
     with client_pair() as (near, far):
-        pid = start_shell(b"read x; echo $x; echo e >&2", SHELL_ENVIRONMENT, far.fileno())
+        pid = start_shell(command, SHELL_ENVIRONMENT, far.fileno(), attributes)
         far.close()
         near.sendall(b"in\n")
         heard = read_all(near)
@@ -109,9 +121,11 @@ def test_a_shell_command_with_a_client_has_it_on_0_1_and_2() -> None:
     assert heard == b"in\ne\n"
 
 
-def test_a_shell_command_leads_its_session_and_group() -> None:
+@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
+def test_a_shell_command_leads_its_session_and_group(attributes: Attributes | None) -> None:
     read_end, write_end = os.pipe()
-    pid = start_shell(b"read x </proc/%d/fd/%d" % (os.getpid(), read_end), SHELL_ENVIRONMENT, None)
+    command = b"read x </proc/%d/fd/%d" % (os.getpid(), read_end)
+    pid = start_shell(command, SHELL_ENVIRONMENT, None, attributes)
     seen = (os.getsid(pid), os.getpgid(pid))
     os.write(write_end, b"\n")
     os.waitpid(pid, 0)
@@ -120,9 +134,31 @@ def test_a_shell_command_leads_its_session_and_group() -> None:
     assert seen == (pid, pid)
 
 
-def test_a_command_that_no_shell_can_be_given_cannot_be_started() -> None:
-    with pytest.raises(CannotStart, match="/bin/sh"):
-        start_shell(b"a\0b", SHELL_ENVIRONMENT, None)
+def test_a_shell_command_has_the_umask_and_the_nice_value_given() -> None:
+    command = b"test $(umask)-$(nice) = 0027-%d" % (os.nice(0) + 2)
+    assert shell_status(command, Attributes(umask=0o027, nice=2)) == 0
+
+
+def test_a_shell_command_runs_without_a_nice_value_that_is_not_allowed() -> None:
+    """nice(2): only root may ask for more. Here that is nobody in a child."""
+    child = os.fork()
+    if child == 0:
+        os.setresuid(NOBODY, NOBODY, NOBODY)
+        os._exit(shell_status(b"exit 7", Attributes(nice=-2)))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
+def test_a_command_that_no_shell_can_be_given_cannot_be_started(
+    attributes: Attributes | None,
+) -> None:
+    with pytest.raises(CannotStart, match="null byte"):
+        start_shell(b"a\0b", SHELL_ENVIRONMENT, None, attributes)
+
+
+def test_a_fork_without_a_free_descriptor_cannot_be_started() -> None:
+    with no_free_descriptor(), pytest.raises(CannotStart, match="Too many open files"):
+        start_shell(b"true", SHELL_ENVIRONMENT, None, UMASK)
 
 
 def test_what_we_were_started_with_reaches_no_program() -> None:
