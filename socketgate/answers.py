@@ -122,10 +122,14 @@ class BansAnswer(TypedDict):
 
 
 class ConsideredRule(TypedDict):
-    """A rule that was looked at: whether it matched, and why or why not."""
+    """A rule that was looked at: whether it matched, and why or why not. Or `count` of them that
+    don't match, on lines from `first_line` to `line`: then there is no text.
+    """
 
     file: str
+    first_line: int
     line: int
+    count: int
     text: str
     matched: bool
     why: str
@@ -141,8 +145,20 @@ class FactUsed(TypedDict):
     note: str | None
 
 
+class RulesVerdict(TypedDict):
+    """What the rules say."""
+
+    verdict: str
+    by: str
+    file: str | None
+    line: int | None
+    text: str | None
+
+
 class ExplainAnswer(TypedDict):
-    """The verdict, and how it came about."""
+    """The verdict, and how it came about. For a banned client, `unbanned` is what the rules would
+    say without the ban, and `rules` why.
+    """
 
     verdict: str
     by: str
@@ -151,11 +167,11 @@ class ExplainAnswer(TypedDict):
     text: str | None
     generation: int | None
     rules: list[ConsideredRule]
-    not_shown: int
     facts: list[FactUsed]
     messages: list[str]
     bans: list[BanEntry]
     never_banned: bool
+    unbanned: RulesVerdict | None
     limits: list[str]
 
 
@@ -188,13 +204,14 @@ class ListBans(TypedDict):
 
 class Explain(TypedDict):
     """What a client of a daemon would be told now, and why. Names and users not given are looked
-    up as for a real client.
+    up as for a real client. `server` is the address the client comes to, where the gate has several.
     """
 
     daemon: str
     address: str
     name: str | None
     user: str | None
+    server: str | None
 
 
 class Reload(TypedDict):

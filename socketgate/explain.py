@@ -6,15 +6,24 @@ looked up as for a real client. Nothing is executed, and a user can't be asked f
 connection that ident could be asked about.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
-from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed, ban_entry
+from socketgate.answers import (
+    BanEntry,
+    ConsideredRule,
+    ExplainAnswer,
+    FactUsed,
+    RulesVerdict,
+    ban_entry,
+)
 from socketgate.bans import Bans
 from socketgate.dryrun import canonical_address
 from socketgate.judge import LookUp, judge, judge_by_known
 from socketgate.lookup_values import Found
+from socketgate.rulefiles import read_source
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,
@@ -28,10 +37,14 @@ from socketgate.rules.request import (
     Request,
 )
 from socketgate.rules.request import Answer as FactAnswer
+from socketgate.rules.source import Sources, Text
 from socketgate.rules.table import RuleTable
-from socketgate.rules.trace import Considered, trace
+from socketgate.rules.trace import Considered, address_line, deciding_number, trace
 from socketgate.rules.verdict import Verdict
 from socketgate.varlink import invalid
+
+#: What decides about a banned client.
+BY_BAN: RulesVerdict = {"verdict": "deny", "by": "ban", "file": None, "line": None, "text": None}
 
 #: An answer that is known without asking, and its age in seconds.
 Kept = Callable[[Need, Request], tuple[Found, float] | None]
@@ -39,18 +52,25 @@ Kept = Callable[[Need, Request], tuple[Found, float] | None]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Who would come to which daemon; a name or user that is None is not given."""
+    """Who would come to which daemon; what is None is not given.
+
+    `server` is the server's address, for a gate that listens on all of them; `port` its port,
+    where no gate knows it.
+    """
 
     daemon: str
     address: str
     name: str | None = None
     user: str | None = None
+    server: str | None = None
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
     """What is decided by. `generation` is None for rules that are not in force anywhere."""
 
+    sources: Sources
     table: RuleTable
     generation: int | None
     server: Endpoint
@@ -63,18 +83,22 @@ class Grounds:
 def parse_question(parameters: Mapping[str, object]) -> Question:
     """From a call's parameters; raises CallFailed."""
     texts: dict[str, str | None] = {}
-    for key in ("daemon", "address", "name", "user"):
+    for key in ("daemon", "address", "name", "user", "server"):
         match parameters.get(key):
             case str(text) if text and len(text) <= 255:
                 texts[key] = text
-            case None if key in ("name", "user"):
+            case None if key in ("name", "user", "server"):
                 texts[key] = None
             case _:
                 raise invalid(key)
-    address = canonical_address(texts["address"] or "")
-    if address is None:
-        raise invalid("address")
-    return Question(texts["daemon"] or "", address, texts["name"], texts["user"])
+    for key in ("address", "server"):
+        given = texts[key]
+        texts[key] = canonical_address(given) if given is not None else None
+        if given is not None and texts[key] is None:
+            raise invalid(key)
+    return Question(
+        texts["daemon"] or "", texts["address"] or "", texts["name"], texts["user"], texts["server"]
+    )
 
 
 @dataclass(slots=True)
@@ -129,40 +153,67 @@ class _Clerk:
 
 async def explain(question: Question, grounds: Grounds) -> ExplainAnswer:
     """See above."""
+    server = grounds.server
     request = Request(
         daemon=question.daemon.encode(),
         client=Endpoint(question.address.encode()),
-        server=grounds.server,
+        server=Endpoint(
+            question.server.encode() if question.server is not None else server.address,
+            question.port if server.port is None else server.port,
+        ),
     )
     clerk = _Clerk(question, grounds)
     judgement = judge_by_known(grounds.table, request, clerk.known)
     verdict, judgement = await judge(grounds.table, judgement, clerk.known, clerk.look_up)
-    story = trace(grounds.table, judgement.request, verdict)
+    # Off the loop: there may be very many rules, and a file to be read.
+    story = await asyncio.to_thread(_story, grounds, judgement.request, verdict)
+    by_rules = _by_rules(verdict, story)
     bans = _bans(question, grounds.bans)
     is_spared = bool(bans) and grounds.bans.is_spared(_without_zone(question.address))
     is_banned = bool(bans) and not is_spared
-    place = None if is_banned else verdict.place
-    decided = story.considered[-1] if story.considered and place is not None else None
+    decided = BY_BAN if is_banned else by_rules
     return {
-        "verdict": "deny" if is_banned else verdict.access.value,
-        "by": _by(verdict, is_banned=is_banned),
-        "file": place.origin if place else None,
-        "line": place.line if place else None,
-        "text": _text(decided.text) if decided is not None and decided.text else None,
+        **decided,
         "generation": grounds.generation,
-        "rules": [_rule(one) for one in story.considered],
-        "not_shown": story.not_shown_count,
+        "rules": [_rule(one) for one in story],
         "facts": clerk.used,
         "messages": list(verdict.messages),
         "bans": bans,
         "never_banned": is_spared,
+        "unbanned": by_rules if is_banned else None,
         "limits": list(grounds.limits),
     }
 
 
-def _by(verdict: Verdict, *, is_banned: bool) -> str:
-    if is_banned:
-        return "ban"
+def _story(grounds: Grounds, request: Request, verdict: Verdict) -> tuple[Considered, ...]:
+    """The rules that were considered, the one that decided with its text.
+
+    Of a large file only the file itself has the text: if it says something else by now, no text.
+    """
+    *before, last = trace(grounds.table, grounds.sources, request, verdict) or (None,)
+    if last is None:
+        return ()
+    if verdict.place == last.place and not last.text:
+        source = read_source(last.place.origin)
+        if isinstance(source, Text):
+            number = deciding_number(grounds.table, verdict)
+            last = replace(last, text=address_line(source.data, number, request))
+    return (*before, last)
+
+
+def _by_rules(verdict: Verdict, story: Sequence[Considered]) -> RulesVerdict:
+    place = verdict.place
+    text = story[-1].text if story and place is not None else b""
+    return {
+        "verdict": verdict.access.value,
+        "by": _by(verdict),
+        "file": place.origin if place else None,
+        "line": place.line if place else None,
+        "text": _text(text) or None,
+    }
+
+
+def _by(verdict: Verdict) -> str:
     if verdict.place is not None:
         return "rule"
     return "broken file" if verdict.messages else "no rule"
@@ -180,7 +231,9 @@ def _without_zone(address: str) -> str:
 def _rule(one: Considered) -> ConsideredRule:
     return {
         "file": one.place.origin,
+        "first_line": one.first_line,
         "line": one.place.line,
+        "count": one.count,
         "text": _text(one.text),
         "matched": one.is_match,
         "why": one.why,

@@ -75,6 +75,7 @@ class Operations:
             raise CallFailed(f"{INTERFACE}.NoSuchDaemon", {"daemon": question.daemon})
         rules = self.report.rules
         grounds = Grounds(
+            sources=rules.sources,
             table=rules.table,
             generation=rules.generation,
             server=server_end(gate),

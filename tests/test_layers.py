@@ -24,7 +24,7 @@ LAYERS = {
         rules.fault rules.lintaddress rules.lintword rules.lintoption rules.lint
         rules.steps rules.policy
         rules.syntax rules.compile rules.shadow rules.lintfiles rules.table rules.names rules.decide
-        rules.trace
+        rules.why rules.trace
         """,
     "apart: the standard library only": """
         program takeover spawn

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from socketgate.bans import EVERY_DAEMON, Net, parse_address, parse_net
 from socketgate.banstore import Store
+from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError, NotPermitted
 
 DEFAULT_STORE = Path("/var/lib/socketgate/+bans/bans")
@@ -27,7 +28,6 @@ MAX_REASON = 200
 _MAX_ANCESTORS = 16
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}")
-_DAEMON = re.compile(r"(?!\.)[!-.0-9;-~]{1,255}")
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
@@ -64,8 +64,8 @@ def daemon_name(text: str) -> str:
     """A daemon's name, or ALL."""
     if text.upper() == EVERY_DAEMON:
         return EVERY_DAEMON
-    if not _DAEMON.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"{text!r} can't be the name of a daemon")
+    if problem := name_problem(text):
+        raise argparse.ArgumentTypeError(f"{text!r} can't be the name of a daemon: {problem}")
     return text
 
 
@@ -101,10 +101,21 @@ def _connections_above() -> Iterator[bytes]:
         pid = int(status.rpartition(")")[2].split()[1])
 
 
+def is_own_session(address: str) -> bool:
+    """Whether this is the address that who is typing has come from, on the same link."""
+    own, _, own_zone = own_address().partition("%")
+    other, _, zone = address.partition("%")
+    try:
+        is_same = parse_address(own) == parse_address(other)
+    except ValueError:
+        return False
+    return is_same and (own_zone == zone or not own_zone or not zone)
+
+
 def no_session_of_ours(banned: Sequence[Net]) -> None:
     """Raise ConfigError rather than shut out who is typing."""
     try:
-        bits, value = parse_address(own_address())
+        bits, value = parse_address(own_address().partition("%")[0])
     except ValueError:
         return
     for net in banned:

@@ -3,28 +3,35 @@
 
 import argparse
 import asyncio
+import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed
-from socketgate.bans import Ban, Bans, parse_address
+from socketgate.accountcheck import account_faults
+from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed, RulesVerdict
+from socketgate.bans import Ban, Bans
 from socketgate.banstore import Store
 from socketgate.cli import ExitCode
-from socketgate.cli.banarguments import own_address
+from socketgate.cli.banarguments import is_own_session, own_address
+from socketgate.cli.check import as_json, as_text, in_order
 from socketgate.cli.gates import add_gates, find_gate
-from socketgate.cli.match import configured
+from socketgate.cli.match import MAX_PORT, configured
 from socketgate.cli.output import Paint, Tone, count, fields, json_text, paint_for, printable, show
 from socketgate.cli.times import span
-from socketgate.config import Config
+from socketgate.config import Config, OnError
+from socketgate.daemonname import MAX_NAME_LENGTH
 from socketgate.dryrun import canonical_address
-from socketgate.errors import ConfigError, GateUnreachable, NotPermitted
+from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, RuleError
 from socketgate.explain import Grounds, Question, explain
 from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
 from socketgate.rulefiles import read_sources
+from socketgate.rules.diagnostic import Diagnostic
+from socketgate.rules.names import accounts_named
 from socketgate.rules.request import Endpoint, Need, Request
+from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 
 HELP = "say what the running gate would answer a client now, and why"
@@ -32,7 +39,8 @@ EPILOG = """\
 Exit status: 0 granted, 1 denied, 2 something is wrong, 3 no such gate runs, 4 not permitted.
 Example: socketgate explain sshd 192.0.2.7"""
 WORDS = {"allow": ("granted", Tone.GOOD), "deny": ("denied", Tone.BAD)}
-KEYS = ("name", "user")
+KEYS = ("name", "user", "saddr", "sport")
+USAGE = "write name=HOST, user=USER, saddr=ADDRESS or, with --files, sport=PORT"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +50,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="the daemon, as sshd")
     parser.add_argument("address", metavar="ADDR", help="the client's address")
     parser.add_argument(
-        "facts", nargs="*", metavar="name=HOST|user=USER", help="instead of looking them up"
+        "facts",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="name=HOST, user=USER: instead of looking them up; saddr=ADDR: where the client comes "
+        "to, if the server has several addresses; with --files sport=PORT as well",
     )
     parser.add_argument(
         "--files",
@@ -63,16 +75,20 @@ def run(arguments: argparse.Namespace) -> int:
     differs = ""
     if arguments.files:
         config = configured(arguments)
-        answer = asyncio.run(by_files(question, config))
+        sources = read_sources(config.rules)
+        table = build_table(sources)
+        if config.rules.on_error is OnError.KEEP and (errors := errors_of(table, sources)):
+            return refuse(errors, as_json_text=arguments.json)
+        answer = asyncio.run(by_files(question, config, sources, table))
         differs = difference(arguments, question, answer)
     else:
         answer = by_gate(arguments, question)
     warning = own_session_warning(question, answer)
     if arguments.json:
-        show(json_text({**answer, "warning": warning or None, "differs": differs or None}))
+        said = {"warning": warning or None, "differs": differs or None}
+        show(json_text({**answer, **said, "errors": []}))
     else:
-        paint = paint_for(sys.stdout)
-        show(answer_text(question, answer, paint))
+        show(answer_text(question, answer, paint_for(sys.stdout)))
         for text in (differs, warning):
             if text:
                 print(paint_for(sys.stderr)(Tone.WARNING, f"socketgate: {text}"), file=sys.stderr)
@@ -85,12 +101,54 @@ def question_of(arguments: argparse.Namespace) -> Question:
     for pair in arguments.facts:
         key, equals, value = pair.partition("=")
         if key not in KEYS or not equals or not value:
-            raise ConfigError(f"{printable(pair)!r}: write name=HOST or user=USER")
+            raise ConfigError(f"{printable(pair)!r}: {USAGE}")
+        if key in given:
+            raise ConfigError(f"{key} is given twice")
         given[key] = value
-    address = canonical_address(arguments.address)
+    if len(arguments.name) > MAX_NAME_LENGTH:
+        raise ConfigError(f"no daemon has a name of more than {MAX_NAME_LENGTH} characters")
+    if "sport" in given and not arguments.files:
+        raise ConfigError("sport= goes with --files: a gate knows its port")
+    server = given.get("saddr")
+    return Question(
+        arguments.name,
+        _address(arguments.address),
+        given.get("name"),
+        given.get("user"),
+        _address(server) if server is not None else None,
+        _port(given["sport"]) if "sport" in given else None,
+    )
+
+
+def _address(text: str) -> str:
+    address = canonical_address(text)
     if address is None:
-        raise ConfigError(f"{printable(arguments.address)!r} is no IPv4 or IPv6 address")
-    return Question(arguments.name, address, given.get("name"), given.get("user"))
+        raise ConfigError(f"{printable(text)!r} is no IPv4 or IPv6 address")
+    return address
+
+
+def _port(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > MAX_PORT:
+        raise ConfigError(f"sport={printable(text)}: no port: write a number up to {MAX_PORT}")
+    return int(text)
+
+
+def errors_of(table: RuleTable, sources: Sources) -> list[Diagnostic]:
+    """What keeps a gate from taking the rules over, in the order of the files."""
+    return in_order([*table.errors, *account_faults(accounts_named(table))], sources)
+
+
+def refuse(errors: Sequence[Diagnostic], *, as_json_text: bool) -> int:
+    """Say what is wrong with the files, as `check` does: they give no answer."""
+    if as_json_text:
+        show(json_text({"verdict": None, "errors": as_json(errors, 0)["diagnostics"]}))
+    paint = paint_for(sys.stderr)
+    for error in errors:
+        print(as_text(error, paint), file=sys.stderr)
+    raise RuleError(
+        f"{count(len(errors), 'error')} in the files: a gate would keep its previous rules"
+        " ('socketgate explain' without --files says what those are)"
+    )
 
 
 def by_gate(arguments: argparse.Namespace, question: Question) -> ExplainAnswer:
@@ -101,14 +159,15 @@ def by_gate(arguments: argparse.Namespace, question: Question) -> ExplainAnswer:
         "address": question.address,
         "name": question.name,
         "user": question.user,
+        "server": question.server,
     }
     return gate.ask("Explain", parameters, ExplainAnswer)
 
 
-async def by_files(question: Question, config: Config) -> ExplainAnswer:
-    """The answer by the files as they are now; raises ConfigError."""
-    sources = read_sources(config.rules)
-    table = build_table(sources)
+async def by_files(
+    question: Question, config: Config, sources: Sources, table: RuleTable
+) -> ExplainAnswer:
+    """The answer by the files as they are now."""
     bans = Bans(config.bans.never_ban)
     for ban in _bans(config.bans.store):
         bans.apply(ban)
@@ -116,7 +175,7 @@ async def by_files(question: Question, config: Config) -> ExplainAnswer:
     try:
         lookups.watch_forward(table.forward_names)
         await lookups.forward_settled(config.lookups.name_seconds)
-        return await explain(question, _grounds(table, bans, lookups))
+        return await explain(question, _grounds(sources, table, bans, lookups))
     finally:
         lookups.close()
 
@@ -128,7 +187,7 @@ def _bans(store: Path) -> list[Ban]:
         return []
 
 
-def _grounds(table: RuleTable, bans: Bans, lookups: Lookups) -> Grounds:
+def _grounds(sources: Sources, table: RuleTable, bans: Bans, lookups: Lookups) -> Grounds:
     def kept(need: Need, request: Request) -> tuple[Found, float] | None:
         found = lookups.cached(need.fact, request)
         return None if found is None else (found, lookups.age(need.fact, request))
@@ -136,16 +195,14 @@ def _grounds(table: RuleTable, bans: Bans, lookups: Lookups) -> Grounds:
     async def look_up(need: Need, request: Request) -> Found:
         return await lookups.look_up(need.fact, request)
 
-    errors = table.errors
-    wrong = (f"{count(len(errors), 'error')} in the files: a gate would not take them",)
     return Grounds(
+        sources=sources,
         table=table,
         generation=None,
         server=Endpoint(),
         kept=kept,
         look_up=look_up,
         bans=bans,
-        limits=wrong if errors else (),
     )
 
 
@@ -167,33 +224,25 @@ def difference(arguments: argparse.Namespace, question: Question, answer: Explai
 
 def own_session_warning(question: Question, answer: ExplainAnswer) -> str:
     """Whether who is typing would be the one refused."""
-    own = own_address()
-    if not own or answer["verdict"] == "allow":
+    if answer["verdict"] == "allow" or not is_own_session(question.address):
         return ""
-    try:
-        same = parse_address(own.partition("%")[0]) == parse_address(question.address)
-    except ValueError:
-        return ""
-    return f"this would refuse your own session: you are connected from {own}" if same else ""
+    return f"this would refuse your own session: you are connected from {own_address()}"
 
 
 def answer_text(question: Question, answer: ExplainAnswer, paint: Paint) -> str:
     """The answer for people: the verdict above its reasons."""
     word, tone = WORDS[answer["verdict"]]
     title = f"{printable(question.daemon)} from {printable(question.address)}: "
-    passed = answer["not_shown"]
-    rules = [_rule(one, paint) for one in answer["rules"]]
-    if passed:
-        rules.append(f"({count(passed, 'more rule')} passed over, none of which matches)")
     generation = answer["generation"]
     return (
         f"{title}{paint(tone, word)}, by {_reason(answer)}\n"
     ) + fields(
         [
-            ("In force", [f"generation {generation}"] if generation else []),
-            ("Rules", rules or ["there are none"]),
-            ("Facts", [_fact(one) for one in answer["facts"]] or ["none was needed"]),
             ("Bans", [_ban(one, answer) for one in answer["bans"]]),
+            ("Without it", _without_ban(answer, paint)),
+            ("In force", [f"generation {generation}"] if generation else []),
+            ("Rules", [_rule(one, paint) for one in answer["rules"]] or ["there are none"]),
+            ("Facts", [_fact(one) for one in answer["facts"]] or ["none was needed"]),
             ("Messages", list(map(printable, answer["messages"]))),
             ("Limits", list(map(printable, answer["limits"]))),
         ]
@@ -201,9 +250,13 @@ def answer_text(question: Question, answer: ExplainAnswer, paint: Paint) -> str:
 
 
 def _reason(answer: ExplainAnswer) -> str:
+    if answer["by"] == "ban":
+        return f"a ban of {printable(answer['bans'][0]['net'])}"
+    return _rules_reason(answer)
+
+
+def _rules_reason(answer: ExplainAnswer | RulesVerdict) -> str:
     match answer["by"]:
-        case "ban":
-            return f"a ban of {printable(answer['bans'][0]['net'])}"
         case "rule":
             return f"{printable(answer['file'] or '')}:{answer['line']}"
         case "no rule":
@@ -212,10 +265,22 @@ def _reason(answer: ExplainAnswer) -> str:
             return printable(other)
 
 
+def _without_ban(answer: ExplainAnswer, paint: Paint) -> list[str]:
+    """What the rules would say to a banned client."""
+    unbanned = answer["unbanned"]
+    if unbanned is None:
+        return []
+    word, tone = WORDS[unbanned["verdict"]]
+    return [f"{paint(tone, word)}, by {_rules_reason(unbanned)}"]
+
+
 def _rule(one: ConsideredRule, paint: Paint) -> str:
     mark = paint(Tone.STRONG, "matches") if one["matched"] else "no"
     place = f"{printable(one['file'])}:{one['line']}"
     text = f" {printable(one['text'])}" if one["text"] else ""
+    if one["count"] > 1:
+        place = f"{printable(one['file'])}:{one['first_line']}-{one['line']}"
+        text = f" {one['count']} rules"
     return f"{place}{text} - {mark}: {printable(one['why'])}"
 
 

@@ -2,63 +2,108 @@
 """How a verdict came about: the rules that were looked at, in order, and why each did or didn't
 match. For people; decide() knows nothing of it and is not slower for it.
 
-The request is the one that was judged: with every fact that was looked up for it.
+The request is the one that was judged: with every fact that was looked up for it. Rules that are
+only numbers are told by their lines where those are at hand and few, else many as one.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import groupby
 
-from socketgate.rules.facts import FactNeeded, Facts
-from socketgate.rules.policy import Policy
-from socketgate.rules.request import UNKNOWN, Access, Fact, Request, RulePlace, TableName
-from socketgate.rules.rule import DENY_BASE, NO_RULE, Broken, Rule, WordList, rule_number
+from socketgate.rules.addresslines import AddressRules, take_address_lines
+from socketgate.rules.host import HostFile, Library
+from socketgate.rules.lines import LineReader
+from socketgate.rules.request import Access, Request, RulePlace, TableName
+from socketgate.rules.rule import NO_RULE, Broken, Rule, numbered_line, rule_number
+from socketgate.rules.source import Source, Sources, Text
+from socketgate.rules.syntax import Parsed
 from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
+from socketgate.rules.why import why
+from socketgate.rules.word import Reading
 
-#: A longer story is told from its end.
+#: A longer story is told from its end; what comes before is summed up.
 MAX_SHOWN = 100
+#: So many address rules that follow each other are told one by one.
+MAX_ADDRESS_RULES = 20
+#: No line has this number.
+_BEYOND = 1 << 31
+#: Lines are counted in pieces of a file, in bytes: nobody waits long for the interpreter.
+_PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Considered:
-    """One rule: whether both its lists match, and why. `text` is empty for a plain address rule."""
+    """One rule, or `count` of them on lines from `first_line` on: whether they match, and why.
+
+    `text` is empty where there are several, and for a rule whose text is not at hand.
+    """
 
     place: RulePlace
     text: bytes
     is_match: bool
     why: str
+    first_line: int
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
-    """The rules up to the one that decided; and how many more were passed over without a word."""
+class _AddressRules:
+    """Address rules of a file that follow each other: first and last lines of all that are."""
 
-    considered: tuple[Considered, ...]
-    not_shown_count: int
+    table: TableName
+    spans: tuple[tuple[int, int], ...]
 
 
-def trace(table: RuleTable, request: Request, verdict: Verdict) -> Trace:
-    """Follow a decision. A rule may match and not count: then what comes next tells."""
-    policy = table.policy(request.daemon, request.server.port)
-    last = _deciding(table, verdict)
-    numbers = sorted(number for number in table.by_number if number <= last)
-    considered: list[Considered] = []
-    skipped_until = 0
-    for number in numbers[-MAX_SHOWN:]:
-        if number < skipped_until:
-            continue
-        one = _consider(table, table.by_number[number], request)
-        considered.append(one)
-        if one.is_match and number < min(last, DENY_BASE):
-            skipped_until = DENY_BASE  # its aclexec failed: hosts.deny is next
+_Item = Rule | Broken | _AddressRules
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """Where rules of a file stand, and how many they are."""
+
+    table: TableName
+    first: int
+    last: int
+    count: int
+
+    def __add__(self, other: "_Extent") -> "_Extent":
+        return _Extent(self.table, self.first, other.last, self.count + other.count)
+
+
+def trace(
+    table: RuleTable, sources: Sources, request: Request, verdict: Verdict
+) -> tuple[Considered, ...]:
+    """Follow a decision. A rule may match and not count: then what comes next tells.
+
+    May take long where there are very many rules.
+    """
+    last = deciding_number(table, verdict)
+    teller = _Teller(table, sources, request, last)
+    items = _items(table, last)
+    told = [*teller.sum_up(items[:-MAX_SHOWN])]
+    for item in items[-MAX_SHOWN:]:
+        told += teller.tell(item)
+    told = _without_skipped(told)
     if last != NO_RULE and last not in table.by_number:
-        why = f"the address is {request.client.address.decode('utf-8', 'replace')}"
-        considered.append(Considered(table.origins.place(last), b"", is_match=True, why=why))
-    passed = _address_rule_count(policy, last)
-    return Trace(tuple(considered), passed + max(len(numbers) - MAX_SHOWN, 0))
+        told.append(teller.address_rule(last))
+    return tuple(told)
 
 
-def _deciding(table: RuleTable, verdict: Verdict) -> int:
+def address_line(data: bytes, number: int, request: Request) -> bytes:
+    """The text of an address rule if that line of a file is one, and has the client; else none."""
+    table, line = numbered_line(number)
+    text = _line(data, line)
+    rules: AddressRules = {}
+    if not take_address_lines(LineReader(text + b"\n", line - 1), table, rules):
+        return b""
+    is_same = all(lines.first_number == number for lines in rules.values())
+    return text if is_same and why(text, request, Reading())[0] else b""
+
+
+def deciding_number(table: RuleTable, verdict: Verdict) -> int:
     """The number of the rule that decided; NO_RULE when none did."""
     place = verdict.place
     if place is not None:
@@ -70,77 +115,144 @@ def _deciding(table: RuleTable, verdict: Verdict) -> int:
     return NO_RULE
 
 
-def _consider(table: RuleTable, rule: Rule | Broken, request: Request) -> Considered:
-    place = table.origins.place(rule.number)
-    if isinstance(rule, Broken):
-        why = "from here on the file can't be read: everybody is refused"
-        return Considered(place, b"", is_match=True, why=why)
-    text = b" ".join(piece.source.strip() for piece in rule.line.pieces)
-    try:
-        is_match, why = _judge(rule, request, table)
-    except FactNeeded:
-        is_match, why = False, "did not come into question"
-    return Considered(place, text, is_match, why)
-
-
-def _judge(rule: Rule, request: Request, table: RuleTable) -> tuple[bool, str]:
-    facts = Facts(request, table.interfaces)
-    facts.place = rule.place
-    if not rule.daemons.matches(facts):
-        return False, _not_for(rule, request)
-    if rule.clients.matches(facts):
-        return True, _because(rule.clients, request, table)
-    return False, _why_not(rule.clients, facts)
-
-
-def _not_for(rule: Rule, request: Request) -> str:
-    daemon = request.daemon.decode("utf-8", "replace")
-    return f"not for {daemon} at the server's address" if _has_host(rule) else f"not for {daemon}"
-
-
-def _has_host(rule: Rule) -> bool:
-    return any(word.host is not None for segment in rule.daemons.segments for word in segment)
-
-
-def _because(clients: WordList, request: Request, table: RuleTable) -> str:
-    """What it took to match: the address alone, or facts."""
-    known = replace(request, facts={})
-    used: list[str] = []
-    while True:
-        try:
-            clients.matches(Facts(known, table.interfaces))
-        except FactNeeded as needed:
-            answer = request.facts[needed.fact]
-            known = known.with_fact(needed.fact, answer)
-            used.append(_said(needed.fact, answer))
-        else:
-            return ", ".join(used) or "the address alone does it"
-
-
-def _why_not(clients: WordList, facts: Facts) -> str:
-    first = WordList(clients.segments[:1])
-    if first.matches(facts):
-        return "its EXCEPT takes the client out"
-    seen = [
-        _said(fact, answer)
-        for fact, answer in facts.request.facts.items()
-        if isinstance(fact, Fact) and fact is not Fact.SERVER_NAME
+def _items(table: RuleTable, last: int) -> list[_Item]:
+    """All there is up to the rule that decided, in order; that one only if it is a value."""
+    items: list[tuple[int, _Item]] = [
+        (number, rule) for number, rule in table.by_number.items() if number <= last
     ]
-    return "; ".join(["the client is none of these", *seen])
+    for file, name in ((table.allow, TableName.ALLOW), (table.deny, TableName.DENY)):
+        values = sorted(rule.place.line for rule in file.rules)
+        until = _line_before(last, name)
+        spans = ((first, min(end, until)) for first, end in _spans(file) if first <= until)
+        for _, group in groupby(spans, key=lambda span: bisect_left(values, span[0])):
+            run = _AddressRules(name, tuple(group))
+            items.append((rule_number(name, run.spans[0][0]), run))
+    return [item for _, item in sorted(items, key=lambda pair: pair[0])]
 
 
-def _said(fact: object, answer: object) -> str:
-    name = fact.value if isinstance(fact, Fact) else "a lookup"
-    if isinstance(answer, bytes):
-        text = "not known" if answer == UNKNOWN else answer.decode("utf-8", "backslashreplace")
-        return f"the {name} is {text}"
-    return f"{name} says {'yes' if answer else 'no'}"
+def _line_before(number: int, table: TableName) -> int:
+    """The last line of that file which stands before a rule."""
+    of_rule, line = numbered_line(number)
+    if number == NO_RULE or (table is TableName.ALLOW and of_rule is TableName.DENY):
+        return _BEYOND
+    return line - 1 if table is of_rule else 0
 
 
-def _address_rule_count(policy: Policy, until: int) -> int:
-    """How many of this daemon's rules of one address stand before that number."""
-    return sum(
-        bisect_left(numbers, until)
-        for lines in policy.address_lines
-        for numbers in (lines.word_numbers, lines.net_numbers, lines.six_numbers)
-    )
+def _spans(file: Parsed) -> Iterator[tuple[int, int]]:
+    """Where a file's address rules stand: everywhere between the parts of its excerpt."""
+    physical, left = 0, file.excerpt.address_rule_count
+    for part in file.excerpt.parts:
+        count = part.physical - physical
+        if count:
+            yield part.number - count + 1, part.number
+        left -= count
+        physical = part.physical + part.data.count(b"\n")
+    if left:
+        before = file.line_number - (file.physical_lines - physical)
+        yield before + 1, before + left
+
+
+def _without_skipped(told: Iterable[Considered]) -> list[Considered]:
+    """Without what follows, in the same file, a rule that matches: its aclexec failed."""
+    kept: list[Considered] = []
+    for one in told:
+        if not (kept and kept[-1].is_match and kept[-1].place.table is one.place.table):
+            kept.append(one)
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Puts rules into words; `last` is the number of the one that decided."""
+
+    table: RuleTable
+    sources: Sources
+    request: Request
+    last: int
+
+    def tell(self, item: _Item) -> Iterator[Considered]:
+        """A rule, or what there is to say of address rules."""
+        match item:
+            case Rule():
+                yield self._rule(item)
+            case Broken(number=number):
+                text = "from here on the file can't be read: everybody is refused"
+                place = self.table.origins.place(number)
+                yield Considered(place, b"", is_match=True, why=text, first_line=place.line)
+            case _AddressRules():
+                yield from self._address_rules(item)
+
+    def sum_up(self, items: Sequence[_Item]) -> Iterator[Considered]:
+        """What comes before the story, by file."""
+        for _, extents in groupby(map(self._extent, items), key=lambda extent: extent.table):
+            yield self._many(reduce(_Extent.__add__, extents), "none of them decides")
+
+    def address_rule(self, number: int) -> Considered:
+        """A rule that decided and is only a number."""
+        place = self.table.origins.place(number)
+        source = self._source(place.table)
+        text = address_line(source.data, number, self.request) if isinstance(source, Text) else b""
+        reason = f"the address is {self._client}"
+        return Considered(place, text, is_match=True, why=reason, first_line=place.line)
+
+    def _rule(self, rule: Rule) -> Considered:
+        text = b" ".join(piece.source.strip() for piece in rule.line.pieces)
+        reading = Reading(self.table.interfaces, _library(rule), self.table.extensions)
+        is_match, reason = why(rule.line.text, self.request, reading)
+        if is_match and rule.number != self.last:
+            reason += "; but its aclexec failed, so it does not count"
+        return Considered(rule.place, text, is_match, reason, rule.line.pieces[0].line)
+
+    def _address_rules(self, rules: _AddressRules) -> Iterator[Considered]:
+        source, extent = self._source(rules.table), self._extent(rules)
+        if extent.count > MAX_ADDRESS_RULES or not isinstance(source, Text):
+            daemon = self.request.daemon.decode("utf-8", "replace")
+            yield self._many(extent, f"no address rule for {daemon} that has {self._client}")
+            return
+        reading = Reading(self.table.interfaces, extensions=self.table.extensions)
+        for line in (line for first, last in rules.spans for line in range(first, last + 1)):
+            text = _line(source.data, line)
+            is_match, reason = why(text, self.request, reading)
+            place = self.table.origins.place(rule_number(rules.table, line))
+            yield Considered(place, text, is_match, reason, line)
+
+    def _extent(self, item: _Item) -> _Extent:
+        if isinstance(item, _AddressRules):
+            count = sum(last - first + 1 for first, last in item.spans)
+            return _Extent(item.table, item.spans[0][0], item.spans[-1][1], count)
+        place = self.table.origins.place(item.number)
+        return _Extent(place.table, place.line, place.line, 1)
+
+    def _many(self, extent: _Extent, reason: str) -> Considered:
+        place = self.table.origins.place(rule_number(extent.table, extent.last))
+        return Considered(
+            place, b"", is_match=False, why=reason, first_line=extent.first, count=extent.count
+        )
+
+    def _source(self, table: TableName) -> Source:
+        return self.sources.allow if table is TableName.ALLOW else self.sources.deny
+
+    @property
+    def _client(self) -> str:
+        return self.request.client.address.decode("utf-8", "replace")
+
+
+def _library(rule: Rule) -> Library:
+    """The host files that a rule's words may name."""
+    lists = (rule.daemons.segments, rule.clients.segments)
+    hosts = (word.host for parts in lists for segment in parts for word in segment)
+    return next((host.library for host in hosts if isinstance(host, HostFile)), {})
+
+
+def _line(data: bytes, number: int) -> bytes:
+    """A line of a file, by its number; nothing behind the last one."""
+    start, left = 0, number - 1
+    while (count := data.count(b"\n", start, start + _PIECE_BYTES)) < left:
+        left -= count
+        start += _PIECE_BYTES
+        if start >= len(data):
+            return b""
+    for _ in range(left):
+        start = data.find(b"\n", start) + 1
+    end = data.find(b"\n", start)
+    return data[start : end if end >= 0 else len(data)].rstrip(b"\r")

@@ -11,12 +11,17 @@ def text_of(text: str | bytes) -> Text:
     return Text(text.encode() if isinstance(text, str) else text)
 
 
-def table(allow: str = "", deny: str = "", **host_files: str) -> RuleTable:
-    """The rules of two files; host files by their paths, `/` written as `__`."""
+def sources(allow: str = "", deny: str = "", **host_files: str) -> Sources:
+    """Two files as they were read; host files by their paths, `/` written as `__`."""
     files: dict[bytes, Source] = {
         path.replace("__", "/").encode(): text_of(text) for path, text in host_files.items()
     }
-    return build_table(Sources(allow=text_of(allow), deny=text_of(deny), host_files=files))
+    return Sources(allow=text_of(allow), deny=text_of(deny), host_files=files)
+
+
+def table(allow: str = "", deny: str = "", **host_files: str) -> RuleTable:
+    """The rules of `sources`."""
+    return build_table(sources(allow, deny, **host_files))
 
 
 def request(

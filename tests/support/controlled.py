@@ -103,13 +103,23 @@ def explanation(verdict: str = "deny", line: int = 4) -> ExplainAnswer:
         "rules": [
             {
                 "file": "/etc/hosts.deny",
+                "first_line": 1,
+                "line": 3,
+                "count": 3,
+                "text": "",
+                "matched": False,
+                "why": "none of them",
+            },
+            {
+                "file": "/etc/hosts.deny",
+                "first_line": line,
                 "line": line,
+                "count": 1,
                 "text": "ALL: .example.org",
                 "matched": True,
                 "why": "the client name is a.example.org",
-            }
+            },
         ],
-        "not_shown": 2,
         "facts": [
             {
                 "fact": "client name",
@@ -122,6 +132,7 @@ def explanation(verdict: str = "deny", line: int = 4) -> ExplainAnswer:
         "messages": [],
         "bans": [],
         "never_banned": False,
+        "unbanned": None,
         "limits": [],
     }
 

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from socketgate.answers import ExplainAnswer
 from socketgate.bans import Ban, Bans, parse_net
 from socketgate.explain import Grounds, Question, answer_text, explain, fact_name, parse_question
 from socketgate.lookup_values import Found
+from socketgate.rules.policy import Compiled
 from socketgate.rules.request import (
     AccountExists,
     Answer,
@@ -17,8 +21,10 @@ from socketgate.rules.request import (
     Need,
     Request,
 )
+from socketgate.rules.source import Sources
+from socketgate.rules.table import PolicyKey, RuleTable, build_table
 from socketgate.varlink import CallFailed
-from tests.support.build import table
+from tests.support.build import sources
 from tests.support.waiting import play
 
 CLIENT = Question("sshd", "192.0.2.7")
@@ -33,12 +39,22 @@ def explained(
     bans: Bans | None = None,
 ) -> ExplainAnswer:
     """By these rules; a lookup finds a.example.org."""
+    return by_grounds(question, grounds(sources(allow, deny), kept=kept, bans=bans))
 
+
+def grounds(
+    files: Sources,
+    table: RuleTable | None = None,
+    *,
+    kept: tuple[Found, float] | None = None,
+    bans: Bans | None = None,
+) -> Grounds:
     async def look_up(_need: Need, _request: Request) -> Found:
         return Found(b"a.example.org", "name: slow")
 
-    grounds = Grounds(
-        table=table(allow, deny),
+    return Grounds(
+        sources=files,
+        table=table or build_table(files),
         generation=7,
         server=Endpoint(port=22),
         kept=lambda _need, _request: kept,
@@ -46,6 +62,9 @@ def explained(
         bans=bans or Bans(),
         limits=("enough",),
     )
+
+
+def by_grounds(question: Question, grounds: Grounds) -> ExplainAnswer:
     return play(explain(question, grounds))
 
 
@@ -60,6 +79,46 @@ def test_a_rule_that_decides_is_named() -> None:
     assert (answer["verdict"], answer["by"]) == ("deny", "rule")
     assert (answer["file"], answer["line"]) == ("/etc/hosts.deny", 1)
     assert answer["text"] == "ALL: .example.org"
+
+
+def test_an_address_rule_that_decides_has_its_text() -> None:
+    assert explained(deny="# a\nALL: 192.0.2.7\n")["text"] == "ALL: 192.0.2.7"
+
+
+@pytest.mark.parametrize(
+    ("line", "text"),
+    [
+        pytest.param("ALL: 192.0.2.7", "ALL: 192.0.2.7", id="the-rule-in-force"),
+        pytest.param("ALL: 192.0.2.8", None, id="changed-since"),
+    ],
+)
+def test_the_text_of_a_compiled_rule_is_read_from_its_file(
+    tmp_path: Path, line: str, text: str | None
+) -> None:
+    origin = tmp_path / "hosts.deny"
+    origin.write_text(f"# a\n{line}\n")
+    whole = replace(sources("", "# a\nALL: 192.0.2.7\n"), deny_origin=str(origin))
+    rules = build_table(whole)
+    compiled: dict[PolicyKey, Compiled] = {
+        (b"sshd", 22): Compiled(tuple(rules.policy(b"sshd", 22).segments_by_file), 0, 99)
+    }
+    excerpt = replace(whole, deny=rules.deny.excerpt)
+    answer = by_grounds(CLIENT, grounds(excerpt, build_table(excerpt, compiled=compiled)))
+    assert (answer["line"], answer["text"]) == (2, text)
+
+
+def test_the_server_address_may_be_given() -> None:
+    question = Question("sshd", "192.0.2.7", server="198.51.100.1")
+    assert explained(question, deny="sshd@198.51.100.1: ALL\n")["verdict"] == "deny"
+
+
+def test_the_port_that_a_gate_knows_is_the_one_that_counts() -> None:
+    assert explained(Question("sshd", "192.0.2.7", port=23), deny="22: ALL\n")["verdict"] == "deny"
+
+
+def test_a_port_is_given_where_no_gate_knows_it() -> None:
+    by_files = replace(grounds(sources("", "23: ALL\n")), server=Endpoint())
+    assert by_grounds(Question("sshd", "192.0.2.7", port=23), by_files)["verdict"] == "deny"
 
 
 def test_without_a_rule_everybody_is_granted() -> None:
@@ -120,6 +179,13 @@ def test_a_ban_decides_and_the_rules_are_told_all_the_same() -> None:
     answer = explained(allow="sshd: ALL\n", bans=banned("192.0.2.0/24"))
     assert (answer["verdict"], answer["by"], answer["file"]) == ("deny", "ban", None)
     assert [one["matched"] for one in answer["rules"]] == [True]
+    assert answer["unbanned"] == {
+        "verdict": "allow",
+        "by": "rule",
+        "file": "/etc/hosts.allow",
+        "line": 1,
+        "text": "sshd: ALL",
+    }
 
 
 def test_a_ban_for_another_daemon_is_none() -> None:
@@ -137,8 +203,8 @@ def test_a_ban_concerns_a_link_local_client_on_every_link(address: str) -> None:
 
 
 def test_a_question_is_read() -> None:
-    parameters = {"daemon": "sshd", "address": "2001:DB8::7", "name": None, "user": "root"}
-    assert parse_question(parameters) == Question("sshd", "2001:db8::7", None, "root")
+    parameters = {"daemon": "sshd", "address": "2001:DB8::7", "user": "root", "server": "::1"}
+    assert parse_question(parameters) == Question("sshd", "2001:db8::7", None, "root", "::1")
 
 
 @pytest.mark.parametrize(
@@ -150,6 +216,7 @@ def test_a_question_is_read() -> None:
         ({"daemon": "sshd"}, "address"),
         ({"daemon": "sshd", "address": "host.example.org"}, "address"),
         ({"daemon": "sshd", "address": "192.0.2.7", "name": 1}, "name"),
+        ({"daemon": "sshd", "address": "192.0.2.7", "server": "me"}, "server"),
         ({"daemon": "sshd", "address": "192.0.2.7", "user": "x" * 256}, "user"),
     ],
 )

@@ -44,7 +44,7 @@ def by_files(folder: Path, deny: str) -> list[str]:
         "sshd from 192.0.2.7: denied, by /etc/hosts.deny:4",
         "generation 5",
         "/etc/hosts.deny:4 ALL: .example.org - matches: the client name is a.example.org",
-        "(2 more rules passed over, none of which matches)",
+        "/etc/hosts.deny:1-3 3 rules - no: none of them",
         "client name = a.example.org (kept, 1min 1s old)",
     ],
 )
@@ -59,8 +59,14 @@ def test_a_ban_is_the_reason() -> None:
         {"net": "192.0.2.0/24", "daemon": "ALL", "made": 1, "until": None, "origin": "me",
          "reason": "scans"},
     ]  # fmt: skip
-    assert "denied, by a ban of 192.0.2.0/24" in text(answer)
-    assert "192.0.2.0/24, for ALL, me, scans" in text(answer)
+    answer["unbanned"] = {
+        "verdict": "allow", "by": "rule", "file": "/etc/hosts.allow", "line": 3, "text": "ALL: ALL",
+    }  # fmt: skip
+    assert text(answer).splitlines()[:3] == [
+        "sshd from 192.0.2.7: denied, by a ban of 192.0.2.0/24",
+        "      Bans: 192.0.2.0/24, for ALL, me, scans",
+        "Without it: granted, by /etc/hosts.allow:3",
+    ]
 
 
 def test_no_rule_is_a_reason() -> None:
@@ -76,7 +82,7 @@ def test_the_exit_code_is_the_verdict(tmp_path: Path, verdict: str, code: int) -
 
 def test_json_has_the_whole_answer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ask(tmp_path, "--json")
-    expected = {**explanation(), "warning": None, "differs": None}
+    expected = {**explanation(), "warning": None, "differs": None, "errors": []}
     assert json.loads(capsys.readouterr().out) == expected
 
 
@@ -103,11 +109,39 @@ def test_it_warns_who_would_refuse_himself(
 
 
 @pytest.mark.parametrize(
+    ("connection", "address", "warned"),
+    [
+        ("fe80::1%lo 50000 fe80::2%lo 22", "fe80::1%lo", True),
+        ("fe80::1%lo 50000 fe80::2%lo 22", "fe80::1", True),
+        ("fe80::1%lo 50000 fe80::2%lo 22", "fe80::1%eth0", False),
+    ],
+)
+def test_it_warns_on_the_same_link(
+    tmp_path: Path,
+    connection: str,
+    address: str,
+    warned: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with (
+        environment(SSH_CONNECTION=connection),
+        gate_answering(tmp_path, "sshd", {"Explain": explanation()}),
+    ):
+        main(["explain", "sshd", address, "--gates", str(tmp_path)])
+    assert ("your own session" in capsys.readouterr().err) is warned
+
+
+@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["host.example.org"], "no IPv4 or IPv6 address"),
-        (["192.0.2.7", "root"], "write name=HOST or user=USER"),
-        (["192.0.2.7", "color=red"], "write name=HOST or user=USER"),
+        (["192.0.2.7", "root"], "write name=HOST, user=USER"),
+        (["192.0.2.7", "color=red"], "write name=HOST, user=USER"),
+        (["192.0.2.7", "name=a", "name=b"], "name is given twice"),
+        (["192.0.2.7", "saddr=me"], "no IPv4 or IPv6 address"),
+        (["192.0.2.7", "sport=22"], "sport= goes with --files"),
+        (["192.0.2.7", "sport=ssh", "--files"], "write a number up to 65535"),
+        (["192.0.2.7", "sport=65536", "--files"], "write a number up to 65535"),
     ],
 )
 def test_bad_input_is_one_clear_line(
@@ -159,3 +193,51 @@ def test_by_the_files_bans_count_too(tmp_path: Path, capsys: pytest.CaptureFixtu
     Store(tmp_path / "bans").append([Ban(net=parse_net("192.0.2.7"), made=1)], 1.0)
     assert ask(tmp_path, *words) == 1
     assert "by a ban of 192.0.2.7/32" in capsys.readouterr().out
+
+
+BROKEN = "ALL: 192.0.2.7\nsshd 192.0.2.8\n"
+
+
+def test_files_with_errors_give_no_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = by_files(tmp_path, BROKEN)
+    assert main(["explain", "sshd", "192.0.2.7", *words, "--gates", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"{tmp_path}/hosts.deny:2:" in err
+    assert "1 error in the files: a gate would keep its previous rules" in err
+
+
+def test_the_errors_of_the_files_are_in_json(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = by_files(tmp_path, BROKEN)
+    assert main(["explain", "sshd", "192.0.2.7", *words, "--json", "--gates", str(tmp_path)]) == 2
+    said = json.loads(capsys.readouterr().out)
+    assert (said["verdict"], [one["line"] for one in said["errors"]]) == (None, [2])
+
+
+def test_an_account_that_is_not_there_is_an_error_of_the_files(tmp_path: Path) -> None:
+    words = by_files(tmp_path, "ALL: ALL: user nobody-of-that-name\n")
+    assert main(["explain", "sshd", "192.0.2.7", *words, "--gates", str(tmp_path)]) == 2
+
+
+def test_files_with_errors_give_the_answer_of_a_gate_that_takes_them(tmp_path: Path) -> None:
+    words = by_files(tmp_path, BROKEN)
+    config = tmp_path / "socketgate.toml"
+    config.write_text(config.read_text().replace("[bans]", 'on-error = "libwrap"\n[bans]'))
+    assert main(["explain", "sshd", "192.0.2.7", *words, "--gates", str(tmp_path)]) == 1
+
+
+def test_the_port_is_given_for_the_files(tmp_path: Path) -> None:
+    words = by_files(tmp_path, "2222: ALL\n")
+    asked = ["explain", "sshd", "192.0.2.7", "sport=2222", *words, "--gates", str(tmp_path)]
+    assert main(asked) == 1
+
+
+def test_a_name_that_no_daemon_can_have_is_one_clear_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["explain", "x" * 256, "192.0.2.7"]) == 2
+    assert "no daemon has a name of more than 255" in capsys.readouterr().err

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: MIT
 """socketgate.rules.trace: the story of a verdict."""
 
+from dataclasses import replace
+
 import pytest
 
 from socketgate.rules.decide import decide
-from socketgate.rules.request import CommandStatus, Fact, Request
-from socketgate.rules.table import RuleTable
-from socketgate.rules.trace import MAX_SHOWN, Trace, trace
+from socketgate.rules.policy import Compiled
+from socketgate.rules.request import CommandStatus, Fact, Request, TableName
+from socketgate.rules.rule import NO_RULE, rule_number
+from socketgate.rules.table import build_table
+from socketgate.rules.trace import MAX_SHOWN, Considered, address_line, trace
 from socketgate.rules.verdict import Verdict
-from tests.support.build import request, table
+from tests.support.build import request, sources, table
 
+MANY = "".join(f"ALL: 10.0.0.{number}\n" for number in range(30))
+OUT_BY_NAME = "EXCEPT bad.example.org takes the client out"
 ALLOW = """\
 smtp: ALL
 sshd: .example.org EXCEPT bad.example.org
@@ -18,15 +24,20 @@ sshd: 192.0.2.0/24 EXCEPT 192.0.2.7
 DENY = "sshd: 198.51.100.1\nsshd: 198.51.100.2\nALL: ALL\n"
 
 
-def traced(rules: RuleTable, asked: Request) -> Trace:
+def traced(asked: Request, allow: str = ALLOW, deny: str = DENY) -> tuple[Considered, ...]:
+    rules = table(allow, deny)
     verdict = decide(rules, asked)
     assert isinstance(verdict, Verdict), verdict
-    return trace(rules, asked, verdict)
+    return trace(rules, sources(allow, deny), asked, verdict)
 
 
 def story(asked: Request, allow: str = ALLOW, deny: str = DENY) -> list[tuple[int, bool, str]]:
-    found = traced(table(allow, deny), asked)
-    return [(one.place.line, one.is_match, one.why) for one in found.considered]
+    return [(one.place.line, one.is_match, one.why) for one in traced(asked, allow, deny)]
+
+
+def lines(found: tuple[Considered, ...]) -> list[tuple[int, int, int]]:
+    """First line, last line, number of rules."""
+    return [(one.first_line, one.place.line, one.count) for one in found]
 
 
 def named(name: bytes, address: str = "192.0.2.7") -> Request:
@@ -40,7 +51,7 @@ def named(name: bytes, address: str = "192.0.2.7") -> Request:
             named(b"a.example.org"),
             [
                 (1, False, "not for sshd"),
-                (2, True, "the client name is a.example.org"),
+                (2, True, ".example.org: the client name is a.example.org"),
             ],
             id="by-its-name",
         ),
@@ -48,9 +59,11 @@ def named(name: bytes, address: str = "192.0.2.7") -> Request:
             named(b"bad.example.org"),
             [
                 (1, False, "not for sshd"),
-                (2, False, "its EXCEPT takes the client out"),
-                (3, False, "its EXCEPT takes the client out"),
-                (3, True, "the address alone does it"),
+                (2, False, f"{OUT_BY_NAME}: the client name is bad.example.org"),
+                (3, False, "EXCEPT 192.0.2.7 takes the client out: the address is 192.0.2.7"),
+                (1, False, "it doesn't list 192.0.2.7"),
+                (2, False, "it doesn't list 192.0.2.7"),
+                (3, True, "ALL: everybody"),
             ],
             id="taken-out",
         ),
@@ -58,8 +71,9 @@ def named(name: bytes, address: str = "192.0.2.7") -> Request:
             named(b"unknown", "198.51.100.2"),
             [
                 (1, False, "not for sshd"),
-                (2, False, "the client is none of these; the client name is not known"),
-                (3, False, "the client is none of these; the client name is not known"),
+                (2, False, "it doesn't list 198.51.100.2: the client name is not known"),
+                (3, False, "it doesn't list 198.51.100.2"),
+                (1, False, "it doesn't list 198.51.100.2"),
                 (2, True, "the address is 198.51.100.2"),
             ],
             id="one-of-many-address-rules",
@@ -70,15 +84,61 @@ def test_each_rule_says_why(asked: Request, expected: list[tuple[int, bool, str]
     assert story(asked) == expected
 
 
-def test_address_rules_that_were_passed_over_are_counted() -> None:
-    assert traced(table(ALLOW, DENY), named(b"unknown", "198.51.100.2")).not_shown_count == 1
+def test_address_rules_have_their_text() -> None:
+    found = traced(named(b"unknown", "198.51.100.2"))
+    texts = [one.text for one in found if one.place.table is TableName.DENY]
+    assert texts == [b"sshd: 198.51.100.1", b"sshd: 198.51.100.2"]
+
+
+def test_many_address_rules_are_told_as_one() -> None:
+    found = traced(
+        named(b"unknown"), "", f"ALL: .x\n{MANY}#\n{MANY}ALL: .y\n{MANY}ALL: 192.0.2.7\n"
+    )
+    assert lines(found) == [(1, 1, 1), (2, 62, 60), (63, 63, 1), (64, 93, 30), (94, 94, 1)]
+
+
+def test_the_address_rules_before_the_one_that_decides_are_told() -> None:
+    found = traced(request(), "", f"{MANY}ALL: 192.0.2.7\n{MANY}")
+    assert lines(found) == [(1, 30, 30), (31, 31, 1)]
+
+
+def test_none_is_told_that_stands_behind_the_rule_that_decides() -> None:
+    assert lines(traced(request(), "ALL: ALL\nsshd: 10.0.0.1\nsshd: .x\n", MANY)) == [(1, 1, 1)]
+
+
+def test_a_rule_on_several_lines_is_told_with_all_of_them() -> None:
+    (one,) = traced(request(), "", "ALL: \\\n ALL\n")
+    assert (one.first_line, one.place.line, one.text) == (1, 2, b"ALL: \\ ALL")
+
+
+@pytest.mark.parametrize("tail", ["", MANY])
+def test_a_compiled_table_tells_the_same_lines(tail: str) -> None:
+    """Of what is compiled the table has no text and no numbers: only what stands between."""
+    deny = f"{MANY}ALL: .x\n# a\n{MANY}ALL: .y\n{tail}"
+    whole = table("", deny)
+    excerpt = sources("", deny)
+    excerpt = replace(excerpt, deny=whole.deny.excerpt)
+    compiled = Compiled(tuple(whole.policy(b"sshd", 22).segments_by_file), 0, NO_RULE)
+    small = build_table(excerpt, compiled={(b"sshd", 22): compiled})
+    asked = named(b"unknown")
+    verdict = decide(small, asked)
+    assert isinstance(verdict, Verdict)
+    assert lines(trace(small, excerpt, asked, verdict)) == lines(traced(asked, "", deny))
 
 
 def test_a_rule_whose_aclexec_failed_is_followed_by_the_other_file() -> None:
     asked = request().with_fact(CommandStatus(b"/bin/false"), 1)
     allow = "sshd: ALL: aclexec /bin/false\nsshd: 192.0.2.0/255.255.255.0: setenv A b\n"
-    found = story(asked, allow, "ALL: 192.0.2.\nALL: ALL\n")
-    assert found == [(1, True, "the address alone does it"), (1, True, "the address alone does it")]
+    assert story(asked, allow, "ALL: 192.0.2.\nALL: ALL\n") == [
+        (1, True, "ALL: everybody; but its aclexec failed, so it does not count"),
+        (1, True, "192.0.2.: the address is 192.0.2.7"),
+    ]
+
+
+def test_a_rule_of_hosts_deny_whose_aclexec_failed_is_the_end() -> None:
+    asked = request().with_fact(CommandStatus(b"/bin/false"), 1)
+    found = story(asked, "", "sshd: ALL: aclexec /bin/false\nALL: ALL\n")
+    assert [line for line, _, _ in found] == [1]
 
 
 def test_a_file_that_cannot_be_read_on_is_the_end() -> None:
@@ -91,6 +151,37 @@ def test_without_a_matching_rule_all_have_been_considered() -> None:
 
 
 def test_a_long_story_is_told_from_its_end() -> None:
-    rules = table("".join(f"sshd: .n{number}.example\n" for number in range(500)), "ALL: ALL\n")
-    found = traced(rules, named(b"unknown"))
-    assert (len(found.considered), found.not_shown_count) == (MAX_SHOWN, 501 - MAX_SHOWN)
+    allow = "".join(f"sshd: .n{number}.example\n" for number in range(500))
+    found = traced(named(b"unknown"), MANY + allow, "ALL: ALL\n")
+    first_shown = 530 - MAX_SHOWN + 2
+    assert lines(found)[:2] == [(1, first_shown - 1, first_shown - 1), (first_shown,) * 2 + (1,)]
+    assert len(found) == MAX_SHOWN + 1
+
+
+@pytest.mark.parametrize("number", [1, 2, 70_000, 70_001])
+def test_a_line_is_found_by_its_number(number: int) -> None:
+    data = b"".join(b"ALL: 10.%d.%d.%d\n" % (n >> 16, n >> 8 & 255, n & 255) for n in range(70_000))
+    data += b"ALL: 10.255.255.255"
+    at = min(number - 1, 70_000)
+    address = "10.255.255.255" if at == 70_000 else f"10.{at >> 16}.{at >> 8 & 255}.{at & 255}"
+    rule = rule_number(TableName.DENY, number)
+    assert address_line(data, rule, request(address)) == f"ALL: {address}".encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param("ALL: 192.0.2.8", id="another-address"),
+        pytest.param("smtp: 192.0.2.7", id="another-daemon"),
+        pytest.param("ALL: 192.0.2.7: allow", id="another-verdict"),
+        pytest.param("ALL: 192.0.2.", id="another-kind"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_a_line_that_says_something_else_is_not_the_rule(line: str) -> None:
+    rule = rule_number(TableName.DENY, 2)
+    assert address_line(f"#\n{line}".encode(), rule, request()) == b""
+
+
+def test_a_line_behind_the_end_is_none() -> None:
+    assert address_line(b"ALL: 192.0.2.7\n", rule_number(TableName.DENY, 5), request()) == b""
