@@ -10,6 +10,7 @@ A journal that is stopped or slow costs entries, never a connection.
 
 import asyncio
 import collections
+import contextlib
 import errno
 import logging
 import os
@@ -27,13 +28,16 @@ MESSAGE_ID = "5d0e7a1c6b5e4d0b9a52c0f6f3b8a"
 #: Entries that may wait for a busy journald: some seconds of a flood, a few megabytes.
 MAX_WAITING = 8192
 
-#: Seconds between two tries to reach a journald that is being restarted.
+#: Seconds between two tries to reach journald where nothing tells when it can be reached.
 RETRY_SECONDS = 0.25
 
-#: unix(7): journald's socket is there no longer, or not yet.
-JOURNAL_GONE = frozenset(
-    {errno.ECONNREFUSED, errno.ENOENT, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE}
-)
+#: unix(7): journald's socket is there no longer, or not yet; or the kernel is short of memory.
+OUT_OF_REACH = frozenset(
+    {
+        errno.ECONNREFUSED, errno.ENOENT, errno.ENOTCONN, errno.ECONNRESET, errno.EPIPE,
+        errno.ENOBUFS, errno.ENOMEM,
+    }
+)  # fmt: skip
 
 
 def encode_entry(fields: Mapping[str, str | int]) -> bytes:
@@ -101,7 +105,10 @@ class Journal:
             self.lost_count += 1  # EPIPE and the like: whoever read it has gone
 
     def _connect(self) -> bool:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        try:
+            sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        except OSError:  # EMFILE, ENFILE: it passes
+            return False
         try:
             sock.connect(self._path)
         except OSError:
@@ -120,7 +127,7 @@ class Journal:
         except BlockingIOError:
             return False
         except OSError as error:
-            if error.errno in JOURNAL_GONE:
+            if error.errno in OUT_OF_REACH:
                 self._disconnect()
                 return False
             self.lost_count += 1  # EMSGSIZE and the like: this one will never go through
@@ -144,10 +151,11 @@ class Journal:
         if self._loop is None or self._is_watched or self._retry is not None:
             return
         if self._sock is not None:
-            self._loop.add_writer(self._sock, self._flush)
-            self._is_watched = True
-        else:
-            self._retry = self._loop.call_later(RETRY_SECONDS, self._flush)
+            with contextlib.suppress(OSError):  # epoll_ctl(2): ENOMEM, ENOSPC
+                self._loop.add_writer(self._sock, self._flush)
+                self._is_watched = True
+                return
+        self._retry = self._loop.call_later(RETRY_SECONDS, self._flush)
 
     def _unwatch(self) -> None:
         if self._is_watched and self._loop is not None and self._sock is not None:

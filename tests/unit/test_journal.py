@@ -14,6 +14,7 @@ import pytest
 
 from socketgate import journal as module
 from socketgate.journal import MAX_WAITING, Journal, JournalHandler, encode_entry, readable
+from tests.support.descriptors import no_free_descriptor
 from tests.support.inbox import parse_entry
 from tests.support.waiting import PATIENCE_SECONDS, environment, play
 
@@ -168,6 +169,27 @@ def test_a_journald_that_is_restarted_gets_what_came_meanwhile(tmp_path: Path) -
             return found
 
     assert play(scene()) == ["1", "2", "3"]
+
+
+def test_while_there_is_no_descriptor_for_a_restarted_journald_it_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal"
+
+    async def scene() -> list[str]:
+        with Journald(path):
+            journal = Journal(str(path))
+            journal.attach(asyncio.get_running_loop())
+        path.unlink()
+        journal.send(entry("1"))
+        with Journald(path) as journald:
+            with no_free_descriptor():
+                journal._flush()
+            found = await journald.wait(1)
+            journal.close()
+            return found
+
+    assert play(scene()) == ["1"]
 
 
 def test_a_journald_restarted_with_a_full_queue_gets_what_waited(tmp_path: Path) -> None:

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""The kernel is short of descriptors or memory: clients wait, and are served when that is over.
+
+The errors are the kernel's answers to the running gate's real calls; strace(1) has it give them.
+"""
+
+import contextlib
+import errno
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from socketgate.backend import Listener
+from tests.fault.injected import answered
+from tests.support.running import RunningGate, listening
+
+WAIT_SECONDS = 20.0
+DENY_ALL = "ALL: ALL\n"
+CLIENTS = 20
+
+
+def errors(*numbers: int) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("error", numbers, ids=lambda number: errno.errorcode[number])
+
+
+@pytest.fixture
+def port() -> Iterator[socket.socket]:
+    with listening() as sock:
+        yield sock
+
+
+def gate_in(folder: Path, port: socket.socket, deny: str = "") -> RunningGate:
+    settings = f'[daemon.test]\nbackend = "{folder}/backend.sock"\n'
+    return RunningGate(folder, [("test", port)], deny=deny, settings=settings)
+
+
+@contextlib.contextmanager
+def clients(port: socket.socket, count: int) -> Iterator[list[socket.socket]]:
+    with contextlib.ExitStack() as stack:
+        yield [
+            stack.enter_context(socket.create_connection(port.getsockname(), WAIT_SECONDS))
+            for _ in range(count)
+        ]
+
+
+@contextlib.contextmanager
+def greeting(path: Path, count: int) -> Iterator[None]:
+    """A backend that says hello to so many."""
+
+    def greet() -> None:
+        for _ in range(count):
+            with backend.accept()[0] as client:
+                client.sendall(b"hello")
+
+    with Listener(path) as backend:
+        backend.settimeout(WAIT_SECONDS)
+        thread = threading.Thread(target=greet)
+        thread.start()
+        try:
+            yield
+        finally:
+            thread.join()
+
+
+def assert_settled(gate: RunningGate) -> None:
+    """Everything that came so far has been looked at: a hangup is answered in its turn."""
+    gate.signal(signal.SIGHUP)
+    gate.wait_for("RELOADING")
+    gate.wait_for("READY")
+
+
+def assert_greeted(waiting: list[socket.socket]) -> None:
+    assert [client.recv(5, socket.MSG_WAITALL) for client in waiting] == [b"hello"] * len(waiting)
+
+
+@errors(errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+def test_who_can_t_be_accepted_waits_in_the_kernel_s_queue(
+    tmp_path: Path, port: socket.socket, error: int
+) -> None:
+    text = f"test: accept: {os.strerror(error)}; clients wait in the kernel's queue"
+    with gate_in(tmp_path, port, DENY_ALL) as gate:
+        with answered(gate.pid, "accept4", error), clients(port, CLIENTS) as waiting:
+            gate.wait_entries(1, MESSAGE=text)
+            waiting[0].settimeout(0)
+            with pytest.raises(BlockingIOError):
+                waiting[0].recv(1)
+        gate.wait_entries(CLIENTS, SOCKETGATE_OUTCOME="refused")
+        assert len(gate.wait_entries(1, MESSAGE=text)) == 1
+
+
+@errors(errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.EPERM)
+def test_a_client_s_own_error_holds_up_no_other(
+    tmp_path: Path, port: socket.socket, error: int
+) -> None:
+    with (
+        gate_in(tmp_path, port, DENY_ALL) as gate,
+        answered(gate.pid, "accept4", error, when="1"),
+        clients(port, 2) as found,
+    ):
+        assert [client.recv(1) for client in found] == [b"", b""]
+
+
+@errors(errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
+def test_who_can_t_be_sent_to_the_backend_waits(
+    tmp_path: Path, port: socket.socket, error: int
+) -> None:
+    with (
+        gate_in(tmp_path, port) as gate,
+        greeting(tmp_path / "backend.sock", CLIENTS),
+        contextlib.ExitStack() as stack,
+    ):
+        with answered(gate.pid, "sendmsg", error):
+            waiting = stack.enter_context(clients(port, CLIENTS))
+            assert_settled(gate)
+        assert_greeted(waiting)
+        gate.wait_entries(CLIENTS, SOCKETGATE_OUTCOME="handed-over")
+
+
+@errors(errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+def test_a_backend_that_can_t_be_connected_to_is_tried_again(
+    tmp_path: Path, port: socket.socket, error: int
+) -> None:
+    text = f"test: {tmp_path}/backend.sock: {os.strerror(error)}, trying again"
+    with (
+        gate_in(tmp_path, port) as gate,
+        greeting(tmp_path / "backend.sock", CLIENTS),
+        contextlib.ExitStack() as stack,
+    ):
+        with answered(gate.pid, "socket", error):
+            waiting = stack.enter_context(clients(port, CLIENTS))
+            gate.wait_entries(1, MESSAGE=text)
+        assert_greeted(waiting)
+
+
+@errors(errno.ENOBUFS, errno.ENOMEM)
+def test_entries_that_can_t_be_sent_are_written_later(
+    tmp_path: Path, port: socket.socket, error: int
+) -> None:
+    with gate_in(tmp_path, port, DENY_ALL) as gate:
+        with answered(gate.pid, "sendto", error), clients(port, CLIENTS) as found:
+            assert [client.recv(1) for client in found] == [b""] * CLIENTS
+        gate.wait_entries(CLIENTS, SOCKETGATE_OUTCOME="refused")
