@@ -197,6 +197,9 @@ _MEANT = {
     rb"[/(]": "write spawn before a shell command",
     rb"#": "put comments on lines of their own, with # in the first column",
     rb"[0-9]+\Z": "write a port in the place of the daemon, as in 22 : ALL",
+    rb"(?i:accept|permit)\Z": "did you mean allow?",
+    rb"(?i:drop|refuse|reject)\Z": "did you mean deny?",
+    rb"[A-Za-z0-9]+[,;]": "write a colon between options",
     rb"(?i:all)\Z": "write DAEMONS : CLIENTS : OPTIONS",
 }
 

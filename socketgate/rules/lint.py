@@ -15,7 +15,7 @@ from socketgate.rules.keyword import Field, Step
 from socketgate.rules.lines import MAX_LINE_BYTES, LogicalLine, Places, Spot
 from socketgate.rules.lintaddress import bare_six_at
 from socketgate.rules.lintoption import COMMENT_HINT, option_faults
-from socketgate.rules.lintword import client_word_faults, daemon_word_faults
+from socketgate.rules.lintword import LAST_BACKSLASH_HINT, client_word_faults, daemon_word_faults
 from socketgate.rules.split import Fields, Word, segments
 from socketgate.rules.text import BLANKS
 from socketgate.rules.word import Reading
@@ -25,6 +25,7 @@ _BOMS_OF_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _NUL_LINE = re.compile(rb"\0[^\n]*")
 _SEPARATORS = (b",", b" ", b"\t", b"\r", b"\n")
 _EMPTY = {"daemon": "empty-daemon-list", "client": "empty-client-list"}
+_LAST_BACKSLASH = re.compile(rb"\\[ \t\r]+\n\Z")
 _BRACKET = re.compile(rb"[][]")
 
 
@@ -70,13 +71,6 @@ def lint_line(findings: Findings, line: LogicalLine) -> None:
             "the comment above ends in a backslash, so this line belongs to it",
             "remove the backslash",
         )
-    elif re.search(rb"\\[ \t\r]+\n\Z", line.text):
-        findings.warning(
-            "backslash-not-last",
-            line.spot(line.text.rindex(b"\\")),
-            "blanks behind the backslash: the line does not continue",
-            "let the backslash be the last character of the line",
-        )
 
 
 def _lint_incomplete(findings: Findings, line: LogicalLine) -> None:
@@ -93,8 +87,20 @@ def _lint_incomplete(findings: Findings, line: LogicalLine) -> None:
     )
 
 
+def _lint_last_backslash(findings: Findings, line: LogicalLine, start: int) -> None:
+    """In the lists such a backslash is a word, or the end of one, and lintword.py's."""
+    if found := _LAST_BACKSLASH.search(line.text, start):
+        findings.warning(
+            "backslash-not-last",
+            line.spot(found.start()),
+            "blanks behind the backslash: the line does not continue",
+            LAST_BACKSLASH_HINT,
+        )
+
+
 def lint_no_fields(findings: Findings, line: LogicalLine) -> None:
     """A line that is no rule: no colon, or one that brackets hide."""
+    _lint_last_backslash(findings, line, 0)
     start = line.spot(_first_column(line.text))
     if b":" in line.text:
         findings.error(
@@ -203,7 +209,10 @@ def _lint_words(
 
 
 def _lint_options(findings: Findings, line: LogicalLine, fields: Fields, parts: Parts) -> None:
-    start = fields.options_start or 0
+    if fields.options_start is None:
+        return
+    start = fields.options_start
+    _lint_last_backslash(findings, line, start)
     behind_comment = any(word.text[:1] == b"#" for word in parts.daemons + parts.clients)
     for fault in option_faults(parts.options, behind_comment=behind_comment):
         spot = line.spot(min(start + fault.offset, len(line.text) - 1))

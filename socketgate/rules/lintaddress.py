@@ -104,7 +104,7 @@ def _quad_net_faults(net: bytes, mask: bytes) -> Iterator[Fault]:
         if not 1 <= length <= 32:
             yield error(
                 "bad-mask",
-                f"{shown(mask)} is no mask: never matches",
+                f"/{shown(mask)} is no mask: never matches",
                 "write a length from 1 to 32, or four numbers as in 255.255.255.0",
                 behind,
             )
@@ -112,6 +112,8 @@ def _quad_net_faults(net: bytes, mask: bytes) -> Iterator[Fault]:
         yield from _length_faults(mask, length, behind)
         bits = LAST_QUAD << (32 - length) & LAST_QUAD
     if value & ~bits:
+        if bits and not bits & (bits + 1):  # the mask of hosts, where that of the net was meant
+            bits, mask = ~bits & LAST_QUAD, inet_ntoa((~bits & LAST_QUAD).to_bytes(4)).encode()
         right = inet_ntoa((value & bits).to_bytes(4))
         yield error(
             "net-bits-outside-mask",

@@ -54,6 +54,7 @@ def _has_comment(option: Field) -> bool:
 
 def _letter_faults(option: Field, step: Step) -> Iterator[Fault]:
     if isinstance(step, Command | Environment):
-        for letter in unknown_letters(step.text):
-            message = f"%{shown(letter)} stands for nothing: it is left out"
+        letters = ", ".join("%" + shown(letter) for letter in unknown_letters(step.text))
+        if letters:
+            message = f"nothing is put in for {letters}"
             yield warning("unknown-letter", message, "write %% for a percent sign", option.start)

@@ -11,14 +11,16 @@ from socketgate.rules.address import canonical_quad
 from socketgate.rules.fault import Fault, error, shifted, shown, warning
 from socketgate.rules.host import Unopenable
 from socketgate.rules.hostfile import MAX_WORD_BYTES
+from socketgate.rules.keyword import KEYWORDS
 from socketgate.rules.lintaddress import bare_six_faults, net_faults, number_faults, six_faults
 from socketgate.rules.pattern import is_bracketed
 from socketgate.rules.text import find_outside
 from socketgate.rules.word import FORWARD_WORD, Reading
 
+LAST_BACKSLASH_HINT = "let the backslash be the last character of the line"
 _NUMBERS = re.compile(rb"[0-9.]+")
 _LIKE_A_CLIENT = re.compile(rb"[@/.[].*|.*\.|.*/.*", re.DOTALL)
-_NUMBERS_AND_STAR = re.compile(rb"((?:[0-9]+\.){1,3})\*")
+_NUMBERS_AND_STARS = re.compile(rb"((?:[0-9]+\.){0,3})\*(?:\.\*)*")
 #: A byte that stands in no host name and no address. Names in UTF-8 may come from files.
 _NEVER_IN_HOST = re.compile(rb"[^0-9A-Za-z._\-\x80-\xff]")
 _RANGE = re.compile(rb"(?:[0-9]+\.){3}[0-9]+-(?:[0-9]+\.){3}[0-9]+")
@@ -53,6 +55,10 @@ def daemon_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
 def client_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
     """A word of the client list."""
     yield from _any_word_faults(word)
+    if word.lower() in KEYWORDS:
+        message = f"{shown(word)} looks like an option, and is a host's name here"
+        yield warning("odd-client-name", message, f"write : {shown(word)}, if that is meant")
+        return
     at = find_outside(word, b"@", 1)
     if at < 0:
         yield from host_word_faults(word, reading)
@@ -131,10 +137,10 @@ def host_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
 
 def _open_ended(word: bytes) -> Fault:
     """Whoever has a domain names his machines in it, and chooses how their names begin."""
-    numbers = _NUMBERS_AND_STAR.fullmatch(word)
+    numbers = _NUMBERS_AND_STARS.fullmatch(word)
     hint = "let it end in a domain, or write addresses"
     if numbers:
-        hint = f"write {shown(numbers[1])}"
+        hint = f"write {shown(numbers[1]) or 'ALL, or 0.0.0.0/0.0.0.0 for all of IPv4'}"
     elif word.endswith(b".") and b"." in word[:-1]:
         hint = f"write {shown(word[:-1])}"
     message = f"{shown(word)} matches each name that begins so, and anybody can have one"
@@ -144,10 +150,8 @@ def _open_ended(word: bytes) -> Fault:
 def _never_matches(word: bytes, at: int) -> Fault:
     message = f"{shown(word)} is no host's name or address: never matches"
     byte = word[at : at + 1]
-    if byte == b"\\" and at == len(word.rstrip(b"\r")) - 1:
-        return error(
-            "backslash-not-last", message, "let the backslash be the last character of the line", at
-        )
+    if byte == b"\\" and at == len(word) - 1:
+        return error("backslash-not-last", message, LAST_BACKSLASH_HINT, at)
     hint = _NEVER_HINTS.get(byte, f"leave out {shown(byte)!r}")
     return error("never-matches", message, hint, at)
 

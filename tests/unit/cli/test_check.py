@@ -126,6 +126,9 @@ ERRORS = {
     "bad-net-in-a-host-file": Mistake(
         "sshd: {DIR}/nets\n", "net-bits-outside-mask", 3, 1, "outside the mask"
     ),
+    "blank-behind-a-backslash": Mistake(
+        "sshd: ALL \\ \n", "backslash-not-last", 1, 11, "never matches"
+    ),
     "semicolon": Mistake("sshd: 192.0.2.7;192.0.2.8\n", "never-matches", 1, 16, "never matches"),
 }
 
@@ -137,7 +140,10 @@ WARNINGS = {
         "# old \\\nsshd: ALL\n", "comment-continues", 2, 1, "ends in a backslash"
     ),
     "blank-behind-a-backslash": Mistake(
-        "sshd: ALL \\ \n", "backslash-not-last", 1, 11, "does not continue"
+        "sshd: ALL: spawn x \\ \n", "backslash-not-last", 1, 20, "does not continue"
+    ),
+    "option-without-its-colon": Mistake(
+        "sshd: 192.0.2.0/24 deny\n", "odd-client-name", 1, 20, "looks like an option"
     ),
     "semicolons": Mistake("sshd;ftpd: ALL\n", "odd-separator", 1, 5, "semicolon"),
     "client-on-the-left": Mistake("192.0.2.7: sshd\n", "odd-daemon-name", 1, 1, "no daemon"),

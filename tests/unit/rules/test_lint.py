@@ -63,6 +63,8 @@ def found_in(text: bytes) -> tuple[Diagnostic, ...]:
         (b"\xef\xbb\xbfsshd: ALL\n", "byte-order-mark", 1, 1, "without a byte order mark"),
         (b"# note \\\nALL: ALL\n", "comment-continues", 2, 1, "remove the backslash"),
         (b"ALL: 10. \\ \nALL: ALL\n", "backslash-not-last", 1, 10, "be the last character"),
+        (b"ALL \\\r\n : ALL\n", "backslash-not-last", 1, 5, "be the last character"),
+        (b"ALL: ALL: spawn x \\\r\n", "backslash-not-last", 1, 19, "be the last character"),
         (b"sshd: .a.example .b.example\n", "name-lookup", 1, 7, "write addresses"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
@@ -106,6 +108,7 @@ def test_of_a_common_warning_a_list_has_only_the_first() -> None:
     ("text", "code"),
     [
         pytest.param(b"sshd: root@fe80::1\n", "ipv6-without-brackets", id="bare-ipv6"),
+        pytest.param(b"sshd: ALL \\ \n", "backslash-not-last", id="backslash-and-blank"),
         pytest.param(b"sshd: ALL\0\n", "nul-byte", id="a-nul-before-the-last-newline"),
     ],
 )

@@ -47,6 +47,8 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
         (b"[fe80::1%lo]", WARNING, "zone-ignored", 8, "leave the zone out"),
         (b"10.1.2.3/255.255.255.255", ERROR, "bad-mask", 9, "write 10.1.2.3, without a mask"),
         (b"255.255.255.255/32", ERROR, "bad-mask", 16, "write 255.255.255.255, without"),
+        (b"10.0.0.0/0.0.0.255", ERROR, "net-bits-outside-mask", 0, "write 10.0.0.0/255.255.255.0"),
+        (b"10.0.0.0/0.0.0.0", ERROR, "net-bits-outside-mask", 0, "write 0.0.0.0/0.0.0.0"),
         (b"10.0.0.0/4294967304", ERROR, "mask-junk", 9, "write /8"),
         (b"[2001:db8::]/-1", ERROR, "bad-prefix-length", 13, "from 0 to 128"),
         (b"[2001:db8::]/+32", ERROR, "mask-junk", 13, "write /32"),
