@@ -7,6 +7,7 @@ SYSTEMD_PAGER, PAGER      the pager; empty or `cat` for none
 SYSTEMD_LESS              the options of less (systemctl(1))
 """
 
+import argparse
 import json
 import os
 import shlex
@@ -114,9 +115,14 @@ def json_text(value: object) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
-def show(text: str) -> None:
+def add_pager(parser: argparse.ArgumentParser) -> None:
+    """The option of verbs that print by `show`."""
+    parser.add_argument("--no-pager", action="store_true", help="print without a pager")
+
+
+def show(text: str, *, by_pager: bool = True) -> None:
     """Print it, on a terminal by the pager. A reader that has seen enough is no error."""
-    pager = pager_words(os.environ) if sys.stdout.isatty() else []
+    pager = pager_words(os.environ) if by_pager and sys.stdout.isatty() else []
     if pager and _page(text, pager):
         return
     write(text)
