@@ -3,7 +3,9 @@
 
 socketgate-bans 1 ID BASE EARLIER-ID EARLIER-SIZE
 +  NET  DAEMON  MADE  UNTIL  ORIGIN  REASON        a ban, fields separated by tabs
--  NET  DAEMON                                     its end
+-  NET  DAEMON  ORIGIN                             its end
+
+An origin that is empty is written as `-`.
 """
 
 from sys import intern
@@ -53,11 +55,11 @@ def parse_header(data: bytes) -> Header:
 
 def encode_event(event: Event) -> bytes:
     """A line of the log."""
-    words = ["-", str(event.net), event.daemon]
+    origin = event.origin or "-"
+    words = ["-", str(event.net), event.daemon, origin]
     if isinstance(event, Ban):
         until = "never" if event.until == NEVER else str(event.until)
-        words[0] = "+"
-        words += [str(event.made), until, event.origin or "-", event.reason]
+        words = ["+", *words[1:3], str(event.made), until, origin, event.reason]
     return ("\t".join(words) + "\n").encode("utf-8", "replace")
 
 
@@ -67,8 +69,8 @@ def parse_event(line: str) -> Event:
     Of very many bans most have the same words: each is kept once.
     """
     words = line.split("\t")
-    if len(words) == 3 and words[0] == "-":
-        return Unban(parse_net(words[1]), words[2])
+    if len(words) == 4 and words[0] == "-":
+        return Unban(parse_net(words[1]), words[2], "" if words[3] == "-" else words[3])
     if len(words) != 7 or words[0] != "+" or not words[2]:
         raise ValueError(line)
     _, net, daemon, made, until, origin, reason = words

@@ -50,6 +50,13 @@ class Net(NamedTuple):
         """Whether the address is one of them."""
         return bits == self.bits and value >> (bits - self.length) == self.head
 
+    def meets(self, other: "Net") -> bool:
+        """Whether they have an address in common: then one of them is within the other."""
+        if self.length > other.length:
+            return other.meets(self)
+        is_family = self.bits == other.bits
+        return is_family and other.head >> (other.length - self.length) == self.head
+
 
 def parse_address(text: str) -> tuple[int, int]:
     """Bits and value; an IPv4-mapped address is IPv4. Raises ValueError, which says what is wrong.
@@ -97,10 +104,11 @@ class Ban(NamedTuple):
 
 
 class Unban(NamedTuple):
-    """The end of the ban of this net for this daemon."""
+    """The end of the ban of this net for this daemon that this origin made."""
 
     net: Net
     daemon: str
+    origin: str = ""
 
 
 Event = Ban | Unban
@@ -113,7 +121,7 @@ class Bans:
         self.spared = tuple(spared)
         #: How many there are; those that have run out since `expire` included.
         self.count = 0
-        #: bits -> length -> head -> the bans of that net, one for each daemon.
+        #: bits -> length -> head -> the bans of that net, one for each daemon and origin.
         self._nets: dict[int, dict[int, dict[int, tuple[Ban, ...]]]] = {32: {}, 128: {}}
         self._ends: list[tuple[int, int, int, int]] = []
 
@@ -124,11 +132,15 @@ class Bans:
                     yield from bans
 
     def apply(self, event: Event) -> None:
-        """A ban takes the place of the one before for the same net and daemon."""
+        """A ban takes the place of the one before of the same net, daemon and origin.
+
+        Each origin has bans of its own: no fail2ban jail ends or shortens what another one banned.
+        """
         net = event.net
         heads = self._nets[net.bits].setdefault(net.length, {})
         before = heads.get(net.head, ())
-        after = tuple(ban for ban in before if ban.daemon != event.daemon)
+        whose = (event.daemon, event.origin)
+        after = tuple(ban for ban in before if (ban.daemon, ban.origin) != whose)
         if isinstance(event, Ban):
             after += (event,)
             if event.until != NEVER:

@@ -56,7 +56,8 @@ LAYERS = {
     "the command line": """
         cli cli.output cli.matchtext cli.matchlines cli.match cli.check
         cli.times cli.banarguments cli.ban cli.unban cli.bans
-        cli.gates cli.status cli.top cli.reload cli.explain cli.metrics cli.import_xinetd
+        cli.gates cli.status cli.top cli.reload
+        cli.explaintext cli.explain cli.metrics cli.import_xinetd
         cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__
         """,
 }

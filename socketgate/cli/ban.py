@@ -44,7 +44,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefix",
         type=int,
-        default=128,
         metavar="N",
         help="ban an IPv6 address with all that share its first N bits (a customer has 64)",
     )

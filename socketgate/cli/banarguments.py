@@ -25,6 +25,8 @@ DEFAULT_CONFIG = Path("/etc/socketgate/socketgate.toml")
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 MAX_SECONDS = 10 * 366 * 86400
 MAX_REASON = 200
+#: The length of an IPv6 network that is one address.
+SINGLE = 128
 _MAX_ANCESTORS = 16
 _DURATION = re.compile(r"([0-9]{1,9})([smhdw]?)")
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}")
@@ -69,12 +71,20 @@ def daemon_name(text: str) -> str:
     return text
 
 
-def nets(texts: Sequence[str], six_length: int) -> list[Net]:
-    """Raises ConfigError."""
+def nets(texts: Sequence[str], six_length: int | None) -> list[Net]:
+    """The networks, IPv6 addresses with as many bits as `--prefix` says; raises ConfigError."""
+    if six_length is not None and not 1 <= six_length <= SINGLE:
+        raise ConfigError(f"--prefix {six_length}: write a number of bits from 1 to {SINGLE}")
     try:
-        return [parse_net(text, six_length) for text in texts]
+        found = [parse_net(text, six_length or SINGLE) for text in texts]
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    for text, net in zip(texts, found, strict=True):
+        if six_length is not None and six_length < net.bits == net.length and "/" not in text:
+            raise ConfigError(
+                f"--prefix {six_length} is for IPv6 addresses: for IPv4 write {text}/{six_length}"
+            )
+    return found
 
 
 def own_address() -> str:
@@ -130,7 +140,7 @@ def not_spared(arguments: argparse.Namespace, banned: Sequence[Net]) -> None:
     """Say it if a ban will do nothing to some of its addresses."""
     for spared in settings(arguments.config)[1]:
         for net in banned:
-            if net.bits == spared.bits and _overlap(net, spared):
+            if net.meets(spared):
                 print(
                     f"socketgate: {spared.name} is in never-ban: the ban of {net.name} does not "
                     "count there",
@@ -198,8 +208,3 @@ def _texts(main: Path) -> list[bytes]:
         except OSError as error:
             raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
     return texts
-
-
-def _overlap(one: Net, other: Net) -> bool:
-    shorter, longer = sorted((one, other), key=lambda net: net.length)
-    return longer.head >> (longer.length - shorter.length) == shorter.head

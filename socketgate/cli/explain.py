@@ -10,16 +10,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from socketgate.accountcheck import account_faults
-from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed, RulesVerdict
+from socketgate.answers import ExplainAnswer
 from socketgate.bans import Ban, Bans
 from socketgate.banstore import Store
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import is_own_session, own_address
 from socketgate.cli.check import as_json, as_text, in_order
+from socketgate.cli.explaintext import WORDS, answer_text, reason
 from socketgate.cli.gates import add_gates, find_gate
 from socketgate.cli.match import MAX_PORT, configured
-from socketgate.cli.output import Paint, Tone, count, fields, json_text, paint_for, printable, show
-from socketgate.cli.times import span
+from socketgate.cli.output import (
+    Tone,
+    add_pager,
+    count,
+    json_text,
+    paint_for,
+    printable,
+    show,
+    write,
+)
 from socketgate.config import Config, OnError
 from socketgate.daemonname import MAX_NAME_LENGTH
 from socketgate.dryrun import canonical_address
@@ -38,7 +47,6 @@ HELP = "say what the running gate would answer a client now, and why"
 EPILOG = """\
 Exit status: 0 granted, 1 denied, 2 something is wrong, 3 no such gate runs, 4 not permitted.
 Example: socketgate explain sshd 192.0.2.7"""
-WORDS = {"allow": ("granted", Tone.GOOD), "deny": ("denied", Tone.BAD)}
 KEYS = ("name", "user", "saddr", "sport")
 USAGE = "write name=HOST, user=USER, saddr=ADDRESS or, with --files, sport=PORT"
 
@@ -65,6 +73,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--config", type=Path, metavar="FILE", help="with --files, instead of socketgate.toml"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_pager(parser)
     parser.set_defaults(allow=None, deny=None)
     add_gates(parser)
 
@@ -78,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         sources = read_sources(config.rules)
         table = build_table(sources)
         if config.rules.on_error is OnError.KEEP and (errors := errors_of(table, sources)):
-            return refuse(errors, as_json_text=arguments.json)
+            raise refusal(errors, as_json_text=arguments.json)
         answer = asyncio.run(by_files(question, config, sources, table))
         differs = difference(arguments, question, answer)
     else:
@@ -86,9 +95,10 @@ def run(arguments: argparse.Namespace) -> int:
     warning = own_session_warning(question, answer)
     if arguments.json:
         said = {"warning": warning or None, "differs": differs or None}
-        show(json_text({**answer, **said, "errors": []}))
+        show(json_text({**answer, **said, "errors": []}), by_pager=not arguments.no_pager)
     else:
-        show(answer_text(question, answer, paint_for(sys.stdout)))
+        text = answer_text(question, answer, paint_for(sys.stdout))
+        show(text, by_pager=not arguments.no_pager)
         for text in (differs, warning):
             if text:
                 print(paint_for(sys.stderr)(Tone.WARNING, f"socketgate: {text}"), file=sys.stderr)
@@ -138,14 +148,14 @@ def errors_of(table: RuleTable, sources: Sources) -> list[Diagnostic]:
     return in_order([*table.errors, *account_faults(accounts_named(table))], sources)
 
 
-def refuse(errors: Sequence[Diagnostic], *, as_json_text: bool) -> int:
+def refusal(errors: Sequence[Diagnostic], *, as_json_text: bool) -> RuleError:
     """Say what is wrong with the files, as `check` does: they give no answer."""
     if as_json_text:
-        show(json_text({"verdict": None, "errors": as_json(errors, 0)["diagnostics"]}))
+        write(json_text({"verdict": None, "errors": as_json(errors, 0)["diagnostics"]}))
     paint = paint_for(sys.stderr)
     for error in errors:
         print(as_text(error, paint), file=sys.stderr)
-    raise RuleError(
+    return RuleError(
         f"{count(len(errors), 'error')} in the files: a gate would keep its previous rules"
         " ('socketgate explain' without --files says what those are)"
     )
@@ -217,7 +227,7 @@ def difference(arguments: argparse.Namespace, question: Question, answer: Explai
         return ""
     word = WORDS[running["verdict"]][0]
     return (
-        f"the running gate says otherwise: {word}, by {_reason(running)} "
+        f"the running gate says otherwise: {word}, by {reason(running)} "
         f"(generation {running['generation']})"
     )
 
@@ -227,74 +237,3 @@ def own_session_warning(question: Question, answer: ExplainAnswer) -> str:
     if answer["verdict"] == "allow" or not is_own_session(question.address):
         return ""
     return f"this would refuse your own session: you are connected from {own_address()}"
-
-
-def answer_text(question: Question, answer: ExplainAnswer, paint: Paint) -> str:
-    """The answer for people: the verdict above its reasons."""
-    word, tone = WORDS[answer["verdict"]]
-    title = f"{printable(question.daemon)} from {printable(question.address)}: "
-    generation = answer["generation"]
-    return (
-        f"{title}{paint(tone, word)}, by {_reason(answer)}\n"
-    ) + fields(
-        [
-            ("Bans", [_ban(one, answer) for one in answer["bans"]]),
-            ("Without it", _without_ban(answer, paint)),
-            ("In force", [f"generation {generation}"] if generation else []),
-            ("Rules", [_rule(one, paint) for one in answer["rules"]] or ["there are none"]),
-            ("Facts", [_fact(one) for one in answer["facts"]] or ["none was needed"]),
-            ("Messages", list(map(printable, answer["messages"]))),
-            ("Limits", list(map(printable, answer["limits"]))),
-        ]
-    )  # fmt: skip
-
-
-def _reason(answer: ExplainAnswer) -> str:
-    if answer["by"] == "ban":
-        return f"a ban of {printable(answer['bans'][0]['net'])}"
-    return _rules_reason(answer)
-
-
-def _rules_reason(answer: ExplainAnswer | RulesVerdict) -> str:
-    match answer["by"]:
-        case "rule":
-            return f"{printable(answer['file'] or '')}:{answer['line']}"
-        case "no rule":
-            return "no rule: none matches"
-        case other:
-            return printable(other)
-
-
-def _without_ban(answer: ExplainAnswer, paint: Paint) -> list[str]:
-    """What the rules would say to a banned client."""
-    unbanned = answer["unbanned"]
-    if unbanned is None:
-        return []
-    word, tone = WORDS[unbanned["verdict"]]
-    return [f"{paint(tone, word)}, by {_rules_reason(unbanned)}"]
-
-
-def _rule(one: ConsideredRule, paint: Paint) -> str:
-    mark = paint(Tone.STRONG, "matches") if one["matched"] else "no"
-    place = f"{printable(one['file'])}:{one['line']}"
-    text = f" {printable(one['text'])}" if one["text"] else ""
-    if one["count"] > 1:
-        place = f"{printable(one['file'])}:{one['first_line']}-{one['line']}"
-        text = f" {one['count']} rules"
-    return f"{place}{text} - {mark}: {printable(one['why'])}"
-
-
-def _fact(one: FactUsed) -> str:
-    age = f", {span(one['age'])} old" if one["age"] >= 1 else ""
-    note = f"; {printable(one['note'])}" if one["note"] else ""
-    return f"{printable(one['fact'])} = {printable(one['answer'])} ({one['source']}{age}{note})"
-
-
-def _ban(one: BanEntry, answer: ExplainAnswer) -> str:
-    words = [printable(one["net"]), f"for {printable(one['daemon'])}"]
-    if one["until"] is not None:
-        words.append(f"another {span(one['until'] - time.time())}")
-    words += [printable(text) for text in (one["origin"], one["reason"]) if text]
-    if answer["never_banned"]:
-        words.append("does not count: never-ban")
-    return ", ".join(words)

@@ -19,9 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("net", nargs="*", metavar="ADDR|NET", help="as it was banned")
     parser.add_argument("--all", action="store_true", help="end every ban")
     parser.add_argument(
-        "--daemon", type=daemon_name, metavar="NAME", help="only the ban for this daemon, or ALL"
+        "--daemon", type=daemon_name, metavar="NAME", help="only bans for this daemon, or for ALL"
     )
-    parser.add_argument("--prefix", type=int, default=128, metavar="N", help="as it was banned")
+    parser.add_argument("--prefix", type=int, metavar="N", help="as it was banned")
     parser.add_argument("--origin", metavar="WORD", help="only bans of this origin")
     parser.add_argument(
         "--ignore-missing", action="store_true", help="what isn't banned is no failure"
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             and arguments.origin in (None, ban.origin)
         ]
         if ended:
-            store.append([Unban(ban.net, ban.daemon) for ban in ended], now)
+            store.append([Unban(ban.net, ban.daemon, ban.origin) for ban in ended], now)
     if arguments.ignore_missing:
         return ExitCode.OK
     missing = [net for net in wanted if net not in {ban.net for ban in ended}]

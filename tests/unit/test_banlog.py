@@ -37,7 +37,7 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         origin=WORDS,
         reason=TEXTS,
     ),
-    st.builds(Unban, NETS, WORDS),
+    st.builds(Unban, NETS, WORDS, st.just("") | WORDS),
 )
 
 
@@ -88,7 +88,8 @@ def test_another_file_is_no_store(data: bytes) -> None:
         "+\t192.0.2.7/32\t\t1\tnever\t-\t",
         "*\t192.0.2.7/32\tALL\t1\tnever\t-\t",
         "-\t192.0.2.7/32",
-        "-\tx\tALL",
+        "-\tx\tALL\t-",
+        "-\t192.0.2.7/32\tALL",
     ],
 )
 def test_a_damaged_line_does_not_count(line: str) -> None:

@@ -11,8 +11,8 @@ from socketgate.bans import NEVER, Ban, Bans, Net, Unban, parse_address, parse_n
 NOW = 1000
 
 
-def ban(net: str, *, daemon: str = "ALL", until: int = NEVER) -> Ban:
-    return Ban(net=parse_net(net), daemon=daemon, made=NOW, until=until)
+def ban(net: str, *, daemon: str = "ALL", until: int = NEVER, origin: str = "") -> Ban:
+    return Ban(net=parse_net(net), daemon=daemon, made=NOW, until=until, origin=origin)
 
 
 def bans_of(*found: Ban, spared: Sequence[str] = ()) -> Bans:
@@ -132,6 +132,31 @@ def test_an_unban_ends_the_ban_of_its_daemon_only() -> None:
     assert [is_banned(bans, "192.0.2.7", name) for name in ("sshd", "smtp")] == [True, False]
 
 
+def test_each_origin_has_bans_of_its_own() -> None:
+    """A jail's short ban is no end of another's long one."""
+    bans = bans_of(ban("192.0.2.7", origin="a"), ban("192.0.2.7", until=NOW + 10, origin="b"))
+    assert (bans.count, is_banned(bans, "192.0.2.7", now=NOW + 50)) == (2, True)
+
+
+def test_an_unban_ends_the_ban_of_its_origin_only() -> None:
+    bans = bans_of(ban("192.0.2.7", origin="a"), ban("192.0.2.7", origin="b"))
+    bans.apply(Unban(parse_net("192.0.2.7"), "ALL", "a"))
+    assert [one.origin for one in bans] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("192.0.2.0/24", "192.0.2.7", True),
+        ("192.0.2.7", "192.0.2.0/24", True),
+        ("192.0.2.0/25", "192.0.2.128/25", False),
+        ("::/1", "0.0.0.0/1", False),
+    ],
+)
+def test_nets_meet_where_one_is_within_the_other(one: str, other: str, expected: bool) -> None:
+    assert parse_net(one).meets(parse_net(other)) is expected
+
+
 def test_an_unban_of_what_is_not_banned_changes_nothing() -> None:
     bans = bans_of(ban("192.0.2.7"))
     bans.apply(Unban(parse_net("192.0.2.8"), "ALL"))
@@ -172,16 +197,21 @@ def test_clear_forgets_all() -> None:
 
 
 NETS = st.sampled_from(["10.0.0.0/8", "10.1.0.0/16", "10.1.1.1", "10.1.1.2", "::1", "fd00::/8"])
+ORIGINS = st.sampled_from(["", "a"])
 EVENTS = st.lists(
     st.one_of(
         st.builds(
             ban,
             NETS,
             daemon=st.sampled_from(["ALL", "sshd"]),
+            origin=ORIGINS,
             until=st.one_of(st.just(NEVER), st.integers(NOW, NOW + 5)),
         ),
         st.builds(
-            lambda net, name: Unban(parse_net(net), name), NETS, st.sampled_from(["ALL", "sshd"])
+            lambda net, name, origin: Unban(parse_net(net), name, origin),
+            NETS,
+            st.sampled_from(["ALL", "sshd"]),
+            ORIGINS,
         ),
     )
 )
@@ -191,12 +221,12 @@ EVENTS = st.lists(
 def test_the_index_answers_as_a_plain_list_does(
     events: list[Ban | Unban], address: str, later: int
 ) -> None:
-    """The last word about each net and daemon counts, whatever has been forgotten meanwhile."""
+    """The last word about a net, daemon and origin counts, whatever was forgotten meanwhile."""
     bans = Bans()
-    last: dict[tuple[Net, str], Ban | Unban] = {}
+    last: dict[tuple[Net, str, str], Ban | Unban] = {}
     for event in events:
         bans.apply(event)
-        last[event.net, event.daemon] = event
+        last[event.net, event.daemon, event.origin] = event
     bans.expire(NOW + later - 1)
     expected = any(
         isinstance(one, Ban)

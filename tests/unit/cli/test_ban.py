@@ -63,6 +63,35 @@ def test_what_cannot_be_banned_is_one_clear_line(
     assert banned(config) == []
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["2001:db8::1", "--prefix", "0"], "--prefix 0: write a number of bits from 1 to 128"),
+        (["192.0.2.7", "--prefix", "129"], "--prefix 129: write a number of bits from 1 to 128"),
+        (["192.0.2.7", "--prefix", "24"], "for IPv4 write 192.0.2.7/24"),
+    ],
+)
+def test_a_wrong_prefix_says_what_to_write(
+    config: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ban(config, *words) == 2
+    assert said in capsys.readouterr().err
+    assert banned(config) == []
+
+
+@pytest.mark.parametrize("words", [["192.0.2.7", "--prefix", "32"], ["192.0.2.7/24"]])
+def test_a_prefix_that_changes_nothing_for_ipv4_is_no_mistake(
+    config: Path, words: list[str]
+) -> None:
+    assert ban(config, *words) == 0
+
+
+def test_who_comes_by_a_link_local_address_does_not_ban_himself(config: Path) -> None:
+    with environment(SSH_CONNECTION="fe80::1%lo 1 fe80::2%lo 22"):
+        assert ban(config, "fe80::/10") == 2
+    assert banned(config) == []
+
+
 def test_who_comes_by_ssh_does_not_ban_himself(config: Path) -> None:
     with environment(SSH_CONNECTION="192.0.2.7 1 2 3"):
         assert ban(config, "192.0.2.0/24") == 2

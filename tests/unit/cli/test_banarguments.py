@@ -61,7 +61,7 @@ def test_a_daemon_is_a_name_or_all(text: str, name: str) -> None:
     assert daemon_name(text) == name
 
 
-@pytest.mark.parametrize("text", ["", "a:b", "a b", ".a", "a/b", "x" * 256])
+@pytest.mark.parametrize("text", ["", "a:b", "a b", ".a", "a/b", "x" * 256, "a@b", "a,b", "known"])
 def test_what_no_socket_can_be_called_is_no_daemon(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="can't be the name"):
         daemon_name(text)

@@ -41,6 +41,7 @@ def nets(capsys: pytest.CaptureFixture[str], config: Path, *words: str) -> list[
     [
         pytest.param([], ["2001:db8::/64", "192.0.2.7/32", "192.0.2.0/24"], id="oldest-first"),
         pytest.param(["192.0.2.7"], ["192.0.2.7/32", "192.0.2.0/24"], id="that-have-an-address"),
+        pytest.param(["192.0.2.0/25"], ["192.0.2.7/32", "192.0.2.0/24"], id="of-a-net"),
         pytest.param(["192.0.2.8", "--daemon", "sshd"], ["192.0.2.0/24"], id="that-concern-one"),
         pytest.param(["--daemon", "ALL"], ["2001:db8::/64", "192.0.2.0/24"], id="for-all-daemons"),
         pytest.param(["--origin", "x"], [], id="of-an-origin"),
@@ -61,9 +62,28 @@ def test_the_table_has_all_of_a_ban(filled: Path, capsys: pytest.CaptureFixture[
     assert "1min" in one
 
 
-def test_without_bans_nothing_is_said(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["bans", "--config", str(config)]) == 1
-    assert capsys.readouterr() == ("", "")
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        pytest.param([], 0, "there are no bans", id="none-at-all"),
+        pytest.param(["192.0.2.7"], 1, "there are no bans", id="an-address"),
+    ],
+)
+def test_without_bans_that_is_said(
+    config: Path, words: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bans", *words, "--config", str(config)]) == code
+    assert capsys.readouterr() == ("", f"socketgate: {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"), [(["192.0.3.7"], 1), (["192.0.3.0/24"], 1), (["--origin", "x"], 0)]
+)
+def test_what_is_not_banned_is_said(
+    filled: Path, words: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["bans", *words, "--config", str(filled)]) == code
+    assert capsys.readouterr() == ("", "socketgate: there is no such ban\n")
 
 
 def test_an_address_that_is_none_is_an_error(

@@ -62,6 +62,12 @@ def test_the_bans_that_are_meant_end(
     assert left(config) == expected
 
 
+def test_of_one_net_the_bans_of_other_origins_go_on(config: Path) -> None:
+    Store(config.parent / "bans").append([Ban(parse_net("192.0.2.7"), 1, origin="b")], 1.0)
+    assert unban(config, "192.0.2.7", "--origin", "a") == 0
+    assert ("192.0.2.7", "ALL") in left(config)
+
+
 def test_what_is_not_banned_is_said_and_the_others_end(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
