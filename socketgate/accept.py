@@ -47,7 +47,7 @@ class Connection:
     __slots__ = (
         "accepted_ns", "address", "ban", "bare_address", "fd", "generation", "id", "lane",
         "listener", "lookup_notes", "peer", "refused_by", "request", "server", "stored", "text",
-        "until_ns", "verdict",
+        "until_ns", "verdict", "was_told",
     )  # fmt: skip
 
     def __init__(self, fd: int, peer: PeerAddress, listener: Listener, number: int) -> None:
@@ -73,6 +73,8 @@ class Connection:
         self.stored = ""
         #: The banned net that refused it, if one did.
         self.ban = ""
+        #: The client was sent a banner.
+        self.was_told = False
         #: What went wrong with its lookups.
         self.lookup_notes: tuple[str, ...] = ()
         #: For the handoff: the protocol's text, the deadline, the backends that refused it.

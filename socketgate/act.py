@@ -76,8 +76,6 @@ class Errand:
         self._learn = learn
         self._done_count = 0
         self._inherited: list[Inherited] = []
-        #: The client was sent something.
-        self.has_told = False
         #: The client is a command's now.
         self.is_twisted = False
         #: What went wrong and costs the client nothing.
@@ -123,7 +121,7 @@ class Errand:
             raise CannotAct(f"banners: a line gets too long: {error}...") from error
         if text:
             send_banner(self._connection, text)
-            self.has_told = True
+            self._connection.was_told = True
 
 
 def set_socket_options(connection: Connection) -> list[str]:

@@ -12,6 +12,7 @@ import os
 import select
 import socket
 import stat
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -142,6 +143,8 @@ class Farewells:
         except OSError:
             sock.close()
             return
+        # socket(7): with a `linger` the last close would wait, and this loop with it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
         self._by_fd[sock.fileno()] = sock
         self._epoll.register(sock, select.EPOLLRDHUP | select.EPOLLONESHOT)
         self._waiting.append((self._loop.time() + FAREWELL_SECONDS, sock))

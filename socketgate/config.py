@@ -80,7 +80,7 @@ class Limits:
     held_connections: int = 512        # clients waiting for a backend; more wait in the kernel
     deciding_connections: int = 4096   # clients waiting for lookups; more are closed
     deciding_per_source: int = 512     # of these from one address (IPv6: /64)
-    decide_seconds: int = 30           # for all lookups of a client; past it, it is refused
+    decide_seconds: int = 30           # for all lookups of a client; what's left is unknown
     handoff_seconds: int = 60          # for a backend to take a client; past it, it is closed
     drain_seconds: int = 20            # for the clients that a stopping gate still holds
     refusals_logged: int = 20          # of one network (/24, IPv6 /48) in 10 s; more are counted

@@ -20,26 +20,20 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
 from socketgate.accept import CannotAccept, Connection, accept_burst
-from socketgate.act import (
-    CannotAct,
-    Errand,
-    close_apart,
-    needs_errand,
-    set_socket_options,
-)
+from socketgate.act import CannotAct, close_apart, needs_errand, set_socket_options
 from socketgate.activation import Listener
 from socketgate.audit import Audit
 from socketgate.banner import Farewells
 from socketgate.channel import MAX_TEXT_BYTES
 from socketgate.entry import Outcome, client_text
 from socketgate.handoff import OVERHEAD_BYTES, Handoff
+from socketgate.hearing import Hearing, so_far
 from socketgate.identify import ServerAddresses, build_request, is_ip, set_addresses
 from socketgate.introduction import introduce
-from socketgate.judge import Judgement, judge, judge_by_known
+from socketgate.judge import Judgement, judge_by_known
 from socketgate.lane import Lanes
 from socketgate.lookup_source import source_of
-from socketgate.lookup_values import Found
-from socketgate.rules.request import Access, Need, Request
+from socketgate.rules.request import Access
 from socketgate.rules.table import PolicyKey, RuleTable
 from socketgate.rules.verdict import Verdict
 from socketgate.stations import Stations
@@ -48,6 +42,9 @@ log = logging.getLogger(__name__)
 
 #: Connections taken in one go before the loop looks at anything else.
 MAX_BURST = 32
+
+#: Where others have the client now: it is theirs to end.
+GIVEN_AWAY = frozenset({Outcome.HANDED_OVER, Outcome.TWISTED})
 
 #: How often, in seconds, a stopping gate looks who only waits.
 LOOK_AGAIN_SECONDS = 0.2
@@ -242,10 +239,11 @@ class Gate:
         """By what is known already if that is enough; else in a task, which may wait."""
         table, known = self._stations.rules.table, self._stations.known
         judgement = judge_by_known(table, build_request(connection), known)
+        connection.request, connection.lookup_notes = judgement.request, judgement.notes
         if isinstance(judgement.answer, Verdict):
-            connection.request, connection.lookup_notes = judgement.request, judgement.notes
             self._settle(connection, judgement.answer)
             return
+        connection.verdict = so_far(judgement.answer)
         self._in_task(connection, self._decide_later(connection, table, judgement))
 
     def _in_task(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
@@ -263,9 +261,8 @@ class Gate:
         """The rest of the way; whatever goes wrong on it denies."""
         try:
             await rest
-        except (CannotAct, TimeoutError) as error:
-            reason = str(error) or "deciding took too long"
-            self._deny(connection, reason)
+        except CannotAct as error:
+            self._refuse(connection, str(error))
         except asyncio.CancelledError:
             self._leave(connection)
             raise
@@ -277,34 +274,14 @@ class Gate:
         self, connection: Connection, table: RuleTable, judgement: Judgement
     ) -> None:
         """By the table it began with, whatever is in force meanwhile."""
-        stations = self._stations
-        errand = self._errand(connection)
-
-        async def look_up(need: Need, request: Request) -> Found:
-            """Before the rules may ask for more, what they have said so far is done."""
-            if need.actions:
-                stations.store.let_go(connection)
-            await errand.carry_out(need.actions, request)
-            with stations.store.while_looking_up(connection):
-                return await stations.look_up(need, request)
-
-        async with asyncio.timeout(stations.limits.decide_seconds):
-            verdict, judgement = await judge(table, judgement, stations.known, look_up)
-        connection.request, connection.lookup_notes = judgement.request, judgement.notes
+        hearing = Hearing(connection, self._stations)
+        verdict = await hearing.judge(table, judgement)
         self._adopt(connection, verdict)
-        await self._act(connection, verdict, errand)
+        await self._act(hearing, verdict)
 
-    def _errand(self, connection: Connection) -> Errand:
-        async def learn(need: Need, request: Request) -> Request:
-            found = self._stations.known(need, request)
-            found = found or await self._stations.look_up(need, request)
-            return request.with_fact(need.fact, found.answer)
-
-        stations = self._stations
-        return Errand(connection, stations.run_command, stations.banners, learn)
-
-    async def _act(self, connection: Connection, verdict: Verdict, errand: Errand) -> None:
+    async def _act(self, hearing: Hearing, verdict: Verdict) -> None:
         """What options ask for, one after the other, then what the verdict says."""
+        connection, errand = hearing.connection, hearing.errand
         self._stations.store.let_go(connection)
         await errand.carry_out(verdict.actions, connection.request)
         for trouble in errand.troubles:
@@ -312,8 +289,6 @@ class Gate:
         if errand.is_twisted:
             self._end(connection, Outcome.TWISTED)
             return
-        if errand.has_told and verdict.access is Access.DENY:
-            self._farewells.say(connection)
         self._finish(connection, verdict)
 
     def _task_done(self, task: asyncio.Task[None], source: str) -> None:
@@ -325,8 +300,8 @@ class Gate:
         """Do what the verdict says, in a task if that may take time."""
         self._adopt(connection, verdict)
         if verdict.actions and needs_errand(verdict.actions):
-            errand = self._errand(connection)
-            self._in_task(connection, self._act(connection, verdict, errand))
+            hearing = Hearing(connection, self._stations)
+            self._in_task(connection, self._act(hearing, verdict))
             return
         self._finish(connection, verdict)
 
@@ -353,24 +328,29 @@ class Gate:
             return
         self.handoff.submit(connection)
 
-    def _deny(self, connection: Connection, note: str) -> None:
-        """Refuse, whatever the rules say or would have said."""
+    def _refuse(self, connection: Connection, note: str) -> None:
+        """Whatever the rules say or would have said; the entry has the note."""
         connection.lookup_notes = (*connection.lookup_notes, note)
+        self._deny(connection)
+        self._end(connection, Outcome.REFUSED)
+
+    def _deny(self, connection: Connection) -> None:
+        """From here on that's the verdict, with the place and the options it had."""
+        connection.lane = None
         if connection.verdict is not None:
             connection.verdict = replace(connection.verdict, access=Access.DENY)
-        self._end(connection, Outcome.REFUSED)
 
     def _leave(self, connection: Connection) -> None:
         """The gate stops: a stored connection goes on with the next start, others are refused."""
         if connection.stored:
             connection.close()
         else:
-            self._deny(connection, "the gate stopped")
+            self._refuse(connection, "the gate stopped")
 
     def _fail(self, connection: Connection) -> None:
         """Whatever it was costs this one connection."""
         log.exception("%s: client %s is denied", self.listener.name, client_text(connection))
-        connection.verdict = connection.lane = None
+        self._deny(connection)
         self._end(connection, Outcome.ERROR)
 
     def _on_handoff_end(self, connection: Connection, outcome: Outcome) -> None:
@@ -391,6 +371,8 @@ class Gate:
             if connection.stored:
                 self._stations.store.let_go(connection)
             if connection.verdict is not None and connection.verdict.actions:
+                if connection.was_told and outcome not in GIVEN_AWAY:
+                    self._farewells.say(connection)
                 close_apart(connection)
             else:
                 connection.close()

@@ -19,11 +19,10 @@ from socketgate.ident import IDENT_PORT, look_up_user
 from socketgate.lookup_cache import LookupCache
 from socketgate.lookup_pool import LookupPool, Work
 from socketgate.lookup_source import network_of, plain, source_of
-from socketgate.lookup_values import Found, LookupLimits, Shares, Trouble
+from socketgate.lookup_values import Found, LookupLimits, Shares, Trouble, shown
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,
-    Answer,
     CommandStatus,
     Endpoint,
     Fact,
@@ -41,9 +40,9 @@ FLUSH_ON = tuple(Path(file) for file in resolver.FILES + netgroup.FILES + accoun
 RunCommand = Callable[[CommandStatus, Request], Awaitable[Found]]
 
 
-async def run_nothing(_status: CommandStatus, _request: Request) -> Found:
+async def run_nothing(status: CommandStatus, _request: Request) -> Found:
     """For a gate that has no command runner: every command could not be run."""
-    return Found(None, "aclexec: there is no command runner")
+    return unanswered(status, "there is no command runner")
 
 
 class Lookups:
@@ -158,15 +157,13 @@ class Lookups:
     async def _name(
         self, fact: Fact, request: Request, endpoint: Endpoint, timeout_seconds: float | None
     ) -> Found:
-        subject = SUBJECTS[fact]
         return await self._in_pool(
             self._names,
-            _cache_key(fact, request),
+            fact,
+            request,
             network_of(endpoint.address),
-            partial(resolver.look_up_name, endpoint.address, subject),
+            partial(resolver.look_up_name, endpoint.address, SUBJECTS[fact]),
             timeout_seconds=timeout_seconds or self._limits.name_seconds,
-            without=UNKNOWN,
-            subject=subject,
         )
 
     async def _client_user(self, request: Request, timeout_seconds: float | None) -> Found:
@@ -188,12 +185,11 @@ class Lookups:
     ) -> Found:
         return await self._in_pool(
             self._netgroups,
-            _cache_key(fact, request),
+            fact,
+            request,
             "netgroup",
             work,
             timeout_seconds=timeout_seconds or self._limits.netgroup_seconds,
-            without=False,
-            subject="netgroup",
         )
 
     async def _account_exists(
@@ -201,27 +197,25 @@ class Lookups:
     ) -> Found:
         return await self._in_pool(
             self._accounts,
-            _cache_key(fact, request),
+            fact,
+            request,
             fact,
             work,
             timeout_seconds=timeout_seconds or self._limits.account_seconds,
-            without=False,
-            subject="group" if fact.is_group else "account",
         )
 
     async def _in_pool(
         self,
         pool: LookupPool,
-        key: Hashable,
+        fact: Lookup,
+        request: Request,
         network: Hashable,
         work: Work,
         *,
         timeout_seconds: float,
-        without: Answer,
-        subject: str,
     ) -> Found:
         """Wait for a blocking lookup; what it finds is kept, even when it comes too late."""
-        generation = self._cache.generation
+        generation, key = self._cache.generation, _cache_key(fact, request)
 
         def keep(found: Found | Trouble) -> None:
             if isinstance(found, Found):
@@ -231,12 +225,27 @@ class Lookups:
             (generation, key), network, work, timeout_seconds=timeout_seconds, on_done=keep
         )
         if isinstance(found, Trouble):
-            return Found(without, f"{subject}: {found.value}")
+            return unanswered(fact, found.value)
         return found
 
 
 #: What a note calls these facts.
 SUBJECTS = {Fact.CLIENT_NAME: "name", Fact.SERVER_NAME: "server name", Fact.CLIENT_USER: "user"}
+
+
+def unanswered(fact: Lookup, why: str) -> Found:
+    """What stands for an answer where there is none: unknown, or No."""
+    match fact:
+        case Fact():
+            return Found(UNKNOWN, f"{SUBJECTS[fact]}: {why}")
+        case InNetgroup():
+            return Found(answer=False, note=f"netgroup: {why}")
+        case AccountExists(is_group=is_group):
+            return Found(answer=False, note=f"{'group' if is_group else 'account'}: {why}")
+        case CommandStatus():
+            return Found(None, f"aclexec: {why}")
+        case ForwardAddresses(name):
+            return Found(frozenset(), f"dns:{shown(name)}: {why}")
 
 
 def _cache_key(fact: Lookup, request: Request) -> Hashable:

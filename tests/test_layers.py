@@ -46,7 +46,7 @@ LAYERS = {
         varlink answers control
         """,
     "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",
-    "the gate": "stations gate",
+    "the gate": "stations hearing gate",
     "what a gate tells": "report explain operations metrics",
     "the daemon": "daemon",
     "what prints units and serves backends": """

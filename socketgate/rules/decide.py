@@ -27,7 +27,7 @@ def decide(table: RuleTable, request: Request) -> Verdict | Need:
     try:
         return _judge(policy, run)
     except FactNeeded as needed:
-        return Need(needed.fact, needed.timeout_seconds, tuple(run.actions))
+        return Need(needed.fact, needed.timeout_seconds, tuple(run.actions), run.rule)
 
 
 def _judge(policy: Policy, run: Run) -> Verdict:
@@ -70,10 +70,11 @@ def _verdict(policy: Policy, run: Run, number: int) -> Verdict | None:
 
 
 def _rule_verdict(rule: Rule, run: Run) -> Verdict | None:
-    run.facts.place = rule.place
+    run.rule = run.facts.place = rule.place
     access = run.carry_out(rule.steps)
     if access is None:
         if rule.steps and run.aclexec_failed:
+            run.rule = None
             return None
         access = Access.DENY if rule.number >= DENY_BASE else Access.ALLOW
     return _finish(run, access, rule.place)

@@ -132,9 +132,11 @@ class Need:
     """The rules can't say before this is known. For the user, how long the rule lets it take.
 
     `actions` is what options before that place ask for, as in a verdict: libwrap has done it by
-    then, and an `aclexec` may count on it.
+    then, and an `aclexec` may count on it. `rule` is the one that matched and whose options are
+    being carried out; None: no rule has matched yet.
     """
 
     fact: Lookup
     timeout_seconds: int | None = None
     actions: tuple[Action, ...] = ()
+    rule: RulePlace | None = None

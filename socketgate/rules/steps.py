@@ -17,7 +17,7 @@ from socketgate.rules.keyword import (
     Step,
 )
 from socketgate.rules.option import Action, Inherited, RunAsGroup, RunAsUser, SetEnv, Spawn, Twist
-from socketgate.rules.request import Access, AccountExists, CommandStatus
+from socketgate.rules.request import Access, AccountExists, CommandStatus, RulePlace
 from socketgate.rules.text import SPACES
 
 #: Steps that depend on nothing but the rule: they give the same verdict for every request.
@@ -27,11 +27,13 @@ CONSTANT_STEPS = (Jump, Fail, Act)
 class Run:
     """What the options of one decision have led to so far."""
 
-    __slots__ = ("aclexec_failed", "actions", "facts")
+    __slots__ = ("aclexec_failed", "actions", "facts", "rule")
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self.actions: list[Action] = []
+        #: The rule that matched and whose options are being carried out.
+        self.rule: RulePlace | None = None
         #: The last aclexec failed: a rule with options then counts as not matching, in the
         #: following table too. Fresh for each decision.
         self.aclexec_failed = False

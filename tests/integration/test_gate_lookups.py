@@ -187,16 +187,12 @@ def test_an_answer_that_comes_too_late_is_the_next_clients() -> None:
 
 def undecided_scene() -> object:
     settings = f"{PATIENT}\n[limits]\ndecide-seconds = 1"
-    with (
-        scene("ALL: .example\n", held="slow.example.", settings=settings) as on,
-        on.client(SLOW) as client,
-    ):
-        entry = on.entry(SLOW)
-        return [entry["SOCKETGATE_OUTCOME"], *verdict(entry), client.recv(1).decode()]
+    with scene("ALL: .example\n", held="slow.example.", settings=settings) as on:
+        return verdict(on.visit(SLOW))
 
 
-def test_who_cannot_be_decided_in_time_is_refused() -> None:
-    expected = ["refused", "deny", "deciding took too long", ""]
+def test_who_is_not_known_in_time_is_decided_as_unknown() -> None:
+    expected = ["deny", "name: decide-seconds are over"]
     assert in_own_etc(undecided_scene, etc()) == expected
 
 

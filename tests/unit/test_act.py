@@ -161,6 +161,7 @@ class Sent:
                 asyncio.run(self.errand.carry_out(actions, request()))
             connection.close()
             self.text = client.recv(1 << 16)
+            self.was_told = connection.was_told
 
 
 def test_commands_are_run_in_the_rule_s_order() -> None:
@@ -210,13 +211,13 @@ def test_a_command_that_could_not_be_run_refuses() -> None:
 def test_a_banner_is_sent(tmp_path: Path) -> None:
     (tmp_path / "sshd").write_text("hello %a\n")
     sent = Sent(Runner(), (Banners(bytes(tmp_path)),))
-    assert (sent.text, sent.errand.has_told) == (b"hello 192.0.2.7\r\n", True)
+    assert (sent.text, sent.was_told) == (b"hello 192.0.2.7\r\n", True)
 
 
 def test_no_banner_for_this_daemon_says_nothing(tmp_path: Path) -> None:
     (tmp_path / "ftpd").write_text("hello\n")
     sent = Sent(Runner(), (Banners(bytes(tmp_path)),))
-    assert (sent.text, sent.errand.has_told, sent.errand.troubles) == (b"", False, [])
+    assert (sent.text, sent.was_told, sent.errand.troubles) == (b"", False, [])
 
 
 def test_a_folder_of_banners_that_is_not_there_is_worth_a_word(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ import asyncio
 import contextlib
 import os
 import socket
+import struct
 from pathlib import Path
 
 import pytest
@@ -192,6 +193,20 @@ def test_a_client_that_goes_on_talking_is_forgotten_after_a_moment() -> None:
                     await asyncio.sleep(0.01)
         farewells.close()
         return farewells.count
+
+    assert play(scene()) == 0
+
+
+def test_a_farewell_waits_for_no_close() -> None:
+    async def scene() -> int:
+        farewells = Farewells()
+        with listening() as listener, connected(listener) as (connection, _client):
+            with socket.socket(fileno=os.dup(connection.fd)) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 5))
+                farewells.say(connection)
+                lingers = sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER)
+            farewells.close()
+        return lingers
 
     assert play(scene()) == 0
 

@@ -305,17 +305,33 @@ def test_a_connection_under_way_keeps_the_table_it_began_with(tmp_path: Path) ->
     staged(tmp_path, scene, deny=BY_NAME)
 
 
-def test_a_lookup_that_takes_too_long_denies(tmp_path: Path) -> None:
+def test_past_the_time_for_lookups_the_rules_decide_by_unknown(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         with client_of(stage.listener) as client:
             (entry,) = await stage.entries(1)
-            assert (entry["SOCKETGATE_OUTCOME"], entry["SOCKETGATE_LOOKUP"]) == (
-                "refused",
-                "deciding took too long",
+            assert (entry["SOCKETGATE_RULE_LINE"], entry["SOCKETGATE_LOOKUP"]) == (
+                "2",
+                "name: decide-seconds are over",
             )
             assert sees_the_end(client)
 
-    staged(tmp_path, scene, deny=BY_NAME, limits=Limits(decide_seconds=0))
+    staged(tmp_path, scene, deny=f"{BY_NAME}ALL: UNKNOWN\n", limits=Limits(decide_seconds=0))
+
+
+def test_an_entry_of_a_client_refused_before_the_verdict_has_the_rules_say(
+    tmp_path: Path,
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.names.answer.set_result(Found(b"good.example.org", "name: odd"))
+        with client_of(stage.listener):
+            (entry,) = await stage.entries(1)
+            assert entry["SOCKETGATE_LOOKUP"] == "name: odd; spawn: there is no command runner"
+            assert (entry["PRIORITY"], entry["SYSLOG_FACILITY"]) == ("3", "4")
+            assert entry["SOCKETGATE_RULE_LINE"] == "2"
+            assert entry["MESSAGE"] == "refused connect from good.example.org (127.0.0.1)"
+
+    rule = "ALL: .example.org: severity auth.err: spawn /bin/x: rfc931: allow\n"
+    staged(tmp_path, scene, deny=f"{BY_NAME}{rule}")
 
 
 @pytest.mark.parametrize(
@@ -596,7 +612,32 @@ def test_a_twisted_client_is_the_command_s_and_the_gate_forgets_it(tmp_path: Pat
     staged(tmp_path, scene, deny="ALL: ALL: twist /bin/echo no\n")
 
 
-def test_a_refused_client_reads_the_banner_before_the_end(tmp_path: Path) -> None:
+def test_an_exception_after_a_banner_lets_the_client_read_it(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        async def run(_wanted: Wanted) -> Ended:
+            raise Broken("no such luck")
+
+        stage.gate._stations = replace(stage.gate._stations, run_command=run)
+        with client_of(stage.listener) as client:
+            client.sendall(b"nobody reads this")
+            (entry,) = await stage.entries(1)
+            assert (entry["SOCKETGATE_OUTCOME"], entry["PRIORITY"]) == ("error", "5")
+            assert (client.recv(100), client.recv(100)) == (b"go away\r\n", b"")
+
+    (tmp_path / "sshd").write_text("go away\n")
+    options = f"banners {tmp_path}: severity notice: spawn /bin/x: allow"
+    staged(tmp_path, scene, deny=f"ALL: ALL: {options}\n")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param("", id="by-the-rule"),
+        pytest.param(": spawn /bin/x: allow", id="by-a-command-that-fails"),
+        pytest.param(": spawn /bin/x: rfc931: allow", id="before-the-verdict"),
+    ],
+)
+def test_a_refused_client_reads_the_banner_before_the_end(tmp_path: Path, options: str) -> None:
     async def scene(stage: Stage) -> None:
         with client_of(stage.listener) as client:
             client.sendall(b"nobody reads this")
@@ -604,4 +645,4 @@ def test_a_refused_client_reads_the_banner_before_the_end(tmp_path: Path) -> Non
             assert (client.recv(100), client.recv(100)) == (b"go away\r\n", b"")
 
     (tmp_path / "sshd").write_text("go away\n")
-    staged(tmp_path, scene, deny=f"ALL: ALL: banners {tmp_path}\n")
+    staged(tmp_path, scene, deny=f"ALL: ALL: banners {tmp_path}{options}\n")

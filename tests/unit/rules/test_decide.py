@@ -123,7 +123,24 @@ def test_a_text_that_was_cleaned_goes_out_with_the_verdict() -> None:
 
 
 def test_the_time_for_a_user_comes_from_the_rule() -> None:
-    assert decide(table_of(b"ALL: ALL: rfc931 5\n"), REQUEST) == Need(Fact.CLIENT_USER, 5)
+    need = decide(table_of(b"ALL: ALL: rfc931 5\n"), REQUEST)
+    assert isinstance(need, Need)
+    assert (need.fact, need.timeout_seconds) == (Fact.CLIENT_USER, 5)
+
+
+def test_a_need_of_options_has_their_rule_and_what_they_have_said_so_far() -> None:
+    table = table_of(b"ALL: 11.\nALL: 10.: severity err: rfc931: severity debug\n")
+    rule = RulePlace(TableName.ALLOW, "/etc/hosts.allow", 2)
+    assert decide(table, REQUEST) == Need(
+        Fact.CLIENT_USER, actions=(Severity(None, "err"),), rule=rule
+    )
+
+
+def test_a_need_of_a_pattern_is_no_rules_yet() -> None:
+    table = table_of(b"ALL: 10.: severity err: aclexec x\n", b"ALL: .example.org\n")
+    needs = [decide(table, REQUEST.with_fact(CommandStatus(b"x"), status)) for status in (0, 1)]
+    assert isinstance(needs[0], Verdict)
+    assert needs[1] == Need(Fact.CLIENT_NAME, actions=(Severity(None, "err"),))
 
 
 @pytest.mark.parametrize("address", [b"10.1.2.3", b"unknown", b"::1", b"::ffff:10.1.2.3", b""])
