@@ -21,6 +21,7 @@ from socketgate.rules.request import (
     Access,
     AccountExists,
     Answer,
+    CommandStatus,
     Endpoint,
     Fact,
     Lookup,
@@ -93,6 +94,12 @@ def test_options_are_carried_out_in_order(
 def test_an_error_refuses_with_libwraps_text(text: bytes, message: str) -> None:
     access, run = run_of(text)
     assert (access, run.facts.messages[-1]) == (Access.DENY, message)
+
+
+def test_an_aclexec_has_what_options_before_it_set() -> None:
+    with pytest.raises(FactNeeded) as raised:
+        run_of(b"setenv A b: spawn x: umask 22: aclexec y: nice 3")
+    assert raised.value.fact == CommandStatus(b"y", 0, (SetEnv(b"A", b"b"), Umask(18)))
 
 
 def test_an_account_is_asked_about() -> None:
