@@ -13,6 +13,7 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,8 +23,16 @@ from socketgate.errors import ConfigError, SocketgateError
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-#: What every gate answers, by its name; None for one that doesn't.
-Answers = Mapping[str, CountersAnswer | None]
+
+class Silence(Enum):
+    """Why a gate gives no answer: no client has come yet that would start it, or else."""
+
+    WAITING = 1
+    DOWN = 0
+
+
+#: What every gate answers, by its name.
+Answers = Mapping[str, CountersAnswer | Silence]
 
 #: A scrape's question is never longer, in bytes; it must be there within so many seconds.
 MAX_REQUEST_BYTES = 8192
@@ -32,6 +41,10 @@ REQUEST_SECONDS = 10.0
 MAX_SCRAPES = 16
 
 UP = ("socketgate_up", "Whether the gate answers: 1 or 0.")
+WAITING = (
+    "socketgate_waiting_for_first_client",
+    "Whether the gate doesn't run because no client has come yet that would start it: 1 or 0.",
+)
 
 #: Of each gate process: name, what it is, its value.
 PROCESS_GAUGES: tuple[tuple[str, str, Callable[[CountersAnswer], float]], ...] = (
@@ -80,6 +93,7 @@ OUTCOMES = (
 #: Every name that stands in the output.
 FAMILIES = (
     UP[0],
+    WAITING[0],
     *(name for name, _, _ in PROCESS_GAUGES),
     *(name for name, _, _ in SOCKET_GAUGES),
     f"{OUTCOMES[0]}_total",
@@ -91,16 +105,17 @@ class Snapshot:
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
-        self._running = {name: one for name, one in answers.items() if one is not None}
+        self._running = {name: one for name, one in answers.items() if not isinstance(one, Silence)}
 
     def collect(self) -> "Iterator[Metric]":
         """All families; one without samples has its help text all the same."""
         from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
 
-        up = GaugeMetricFamily(*UP, labels=["gate"])
+        up, waiting = (GaugeMetricFamily(*one, labels=["gate"]) for one in (UP, WAITING))
         for name, answer in self._answers.items():
-            up.add_metric([name], float(answer is not None))
-        yield up
+            up.add_metric([name], float(not isinstance(answer, Silence)))
+            waiting.add_metric([name], float(answer is Silence.WAITING))
+        yield from (up, waiting)
         for metric, text, value in PROCESS_GAUGES:
             family = GaugeMetricFamily(metric, text, labels=["gate"])
             for name, one in self._running.items():

@@ -22,10 +22,12 @@ from socketgate.answers import (
     ban_entry,
 )
 from socketgate.bans import Ban, Bans
+from socketgate.errors import BackendUnavailable
 from socketgate.gate import Gate
 from socketgate.handoff import Backend
 from socketgate.refusals import Cause
 from socketgate.reload import RulesInForce
+from socketgate.trust import check_path
 from socketgate.varlink import invalid
 
 #: Rules and bans that refuse the most, in a status.
@@ -158,5 +160,15 @@ def backend_state(backend: Backend) -> BackendState:
         "path": backend.path,
         "channels": len(backend.channels),
         "unacknowledged": sum(one.unacknowledged_count for one in backend.channels),
-        "trouble": backend.trouble or None,
+        "trouble": backend_trouble(backend) or None,
     }
+
+
+def backend_trouble(backend: Backend) -> str:
+    """Why it would take no client now, or took none when it was last tried; empty if neither."""
+    if not backend.channels:
+        try:
+            check_path(backend.path)
+        except BackendUnavailable as error:
+            return str(error)
+    return backend.trouble

@@ -8,8 +8,10 @@ What is wanted of a method is written once, as typed dictionaries; the text of t
 `varlinkctl introspect` shows, is made from them.
 """
 
+import errno
 import json
 import socket
+import struct
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -128,13 +130,20 @@ def ask(
 ) -> T:
     """Call a method of a service that is trusted to answer with a `kind`.
 
-    Raises CallFailed for an error reply, NotVarlink, or OSError when nobody answers in time.
+    Raises CallFailed for an error reply, NotVarlink, or OSError; TimeoutError when nobody answers
+    in time. The kernel does the waiting (unix(7)): with a timeout of Python's, a queue that is full
+    for a moment would be an error at once.
     """
+    timeout = struct.pack("ll", int(seconds), int(seconds % 1 * 1e6))
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(seconds)
-        sock.connect(path)
-        sock.sendall(encode({"method": method, "parameters": parameters}))
-        return parse_reply(_reply(sock), kind)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, timeout)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, timeout)
+        try:
+            sock.connect(path)
+            sock.sendall(encode({"method": method, "parameters": parameters}))
+            return parse_reply(_reply(sock), kind)
+        except BlockingIOError as error:
+            raise TimeoutError(errno.ETIMEDOUT, "no answer in time") from error
 
 
 def parse_reply(data: bytes, _kind: type[T]) -> T:

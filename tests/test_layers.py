@@ -45,7 +45,7 @@ LAYERS = {
         rulefiles tablefile largerules compiler reload
         varlink answers control
         """,
-    "what checks the rules and plays them through": "socketunits surroundings namecheck dryrun",
+    "what checks the rules and plays them through": "socketunits gateunits surroundings namecheck dryrun",
     "the gate": "stations hearing gate",
     "what a gate tells": "report explain operations metrics",
     "the daemon": "daemon",
@@ -56,7 +56,7 @@ LAYERS = {
     "the command line": """
         cli cli.output cli.matchtext cli.matchlines cli.match cli.check
         cli.times cli.banarguments cli.ban cli.unban cli.bans
-        cli.gates cli.status cli.top cli.reload
+        cli.gates cli.statustext cli.status cli.top cli.reload
         cli.explaintext cli.explain cli.metrics cli.import_xinetd
         cli.run cli.exec cli.launch_commands cli.launch cli.unit __main__
         """,

@@ -7,13 +7,14 @@ imported, so that `socketgate exec`, a part of every connection, starts fast.
 """
 
 import argparse
+import difflib
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from socketgate import __version__
 from socketgate.errors import GateUnreachable, NotPermitted, SocketgateError
@@ -55,6 +56,32 @@ INTERRUPTED = 128 + signal.SIGINT
 EXIT_CODES = {GateUnreachable: ExitCode.UNREACHABLE, NotPermitted: ExitCode.NOT_PERMITTED}
 
 
+def exit_code(error: SocketgateError) -> ExitCode:
+    """What a command ends with that met this error."""
+    return EXIT_CODES.get(type(error), ExitCode.WRONG)
+
+
+#: What to type first, on the screen that lists the verbs.
+EPILOG = """\
+to begin with:
+  socketgate check                         what is wrong with the rules
+  socketgate match sshd 192.0.2.7          who would get in
+  socketgate unit sshd --listen 2222 -- /usr/sbin/sshd -i
+                                           a gate: prints units, or installs them
+  socketgate status                        how the gates are
+
+'socketgate VERB --help' says more about each; so does socketgate(8)."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as everything else does, and where there is more."""
+
+    def error(self, message: str) -> NoReturn:
+        """End the program with exit code 2."""
+        text = f"{self.prog}: {message}: '{self.prog} --help' says more\n"
+        self.exit(ExitCode.WRONG, text)
+
+
 class Verb(Protocol):
     """What a verb's module offers."""
 
@@ -75,9 +102,11 @@ def load_verb(name: str) -> Verb:
 
 def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
     """The parser for these verbs: all of them for help and completions, else the one in use."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="socketgate",
         description="TCP Wrappers for systemd: hosts.allow and hosts.deny for every daemon",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"socketgate {__version__}")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
@@ -85,8 +114,19 @@ def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
         verb = load_verb(name)
         subparser = subparsers.add_parser(name, help=verb.HELP, description=verb.HELP)
         verb.configure(subparser)
-        subparser.set_defaults(run=verb.run)
+        subparser.set_defaults(run=verb.run, parser=subparser)
     return parser
+
+
+def unknown_verb(word: str) -> str:
+    """What to say of a word that is no verb; empty for one that is, and for an option."""
+    if word in VERBS or word.startswith("-"):
+        return ""
+    if not word:
+        return "which verb? 'socketgate --help' lists them"
+    close = difflib.get_close_matches(word, VERBS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else "'socketgate --help' lists those there are"
+    return f"there is no verb {word!r}: {hint}"
 
 
 def _level_for_journal() -> str:
@@ -105,13 +145,18 @@ def _level_for_journal() -> str:
 def main(words: Sequence[str]) -> int:
     """Run one command; the answer is the exit code. Errors for the user are one line on stderr."""
     named = words[0] if words else ""
+    if problem := unknown_verb(named):
+        print(f"socketgate: {problem}", file=sys.stderr)
+        return ExitCode.WRONG
     parser = build_parser([named] if named in VERBS else list(VERBS))
-    arguments = parser.parse_args(words)
+    arguments, left = parser.parse_known_args(words)
+    if left:
+        arguments.parser.error(f"unrecognized arguments: {' '.join(left)}")
     try:
         code: int = arguments.run(arguments)
     except SocketgateError as error:
         print(f"{_level_for_journal()}socketgate: {error}", file=sys.stderr)
-        return EXIT_CODES.get(type(error), ExitCode.WRONG)
+        return exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     return code

@@ -1,37 +1,62 @@
 # SPDX-License-Identifier: MIT
-"""The running gates, by name, and what they answer: errors in words for whoever typed."""
+"""The gates of this machine, by name, and what they answer: errors in words for whoever typed."""
 
 import argparse
 import difflib
 import os
-import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from socketgate.answers import GATES, INTERFACE, SOCKET, StatusAnswer
 from socketgate.cli.output import printable
+from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, SocketgateError
+from socketgate.gateunits import SHARED, GateUnit, UnitState, gate_unit, gate_units
 from socketgate.varlink import SERVICE, CallFailed, NotVarlink, ask
 
 T = TypeVar("T")
 
-#: How long a gate may take to answer, in seconds: reading very many rules takes longest.
-PATIENCE_SECONDS = 150.0
+#: How long a gate may take to answer, in seconds: it answers between two of its clients.
+PATIENCE_SECONDS = 3.0
+#: Methods that take longer: reading very many rules; looking a client's names up.
+PATIENCE_FOR = {"Reload": 150.0, "Explain": 60.0}
+
+#: Why a gate that isn't there isn't, by its units, and what to do.
+NOT_RUNNING = {
+    UnitState.FAILED: "has failed: 'journalctl -u {unit.culprit}' says why",
+    UnitState.WAITING: "waits for its first client: 'systemctl start {unit.service}' starts it now",
+    UnitState.STOPPED: "is stopped: 'systemctl start {unit.culprit}' opens its port",
+    UnitState.STARTING: "is just starting or stopping: try again",
+    UnitState.RUNNING: "has no control socket: 'journalctl -u {unit.service}' says why",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """A gate process: its folder's name, which is its daemon's unless it serves several."""
+    """A gate process: its folder's name, which is its daemon's unless it serves several.
+
+    It has its units where only they say that there is such a gate.
+    """
 
     name: str
     path: Path
+    unit: GateUnit | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Nothing is wrong with it: no client has come yet that would start it."""
+        return self.unit is not None and self.unit.state is UnitState.WAITING
 
     def ask(self, method: str, parameters: Mapping[str, object], kind: type[T]) -> T:
         """Call a method; raises SocketgateError."""
+        seconds = PATIENCE_FOR.get(method, PATIENCE_SECONDS)
         try:
-            return ask(str(self.path), f"{INTERFACE}.{method}", parameters, kind, PATIENCE_SECONDS)
+            if seconds > PATIENCE_SECONDS:  # one that hangs is found out soon
+                ask(str(self.path), f"{SERVICE}.GetInfo", {}, dict, PATIENCE_SECONDS)
+            return ask(str(self.path), f"{INTERFACE}.{method}", parameters, kind, seconds)
         except CallFailed as error:
             raise self._failed(error) from error
         except NotVarlink as error:
@@ -39,22 +64,32 @@ class Gate:
         except PermissionError as error:
             raise NotPermitted(f"{self.path}: {error.strerror}") from error
         except (ConnectionRefusedError, FileNotFoundError) as error:
-            raise GateUnreachable(not_running(self.name)) from error
+            raise GateUnreachable(self._why_not_running()) from error
+        except TimeoutError as error:
+            raise GateUnreachable(
+                f"the gate {self.name} doesn't answer, and {seconds:.0f} s should be enough"
+            ) from error
         except OSError as error:
-            reason = error.strerror or "it doesn't answer"
-            raise GateUnreachable(f"the gate {self.name}: {reason}") from error
+            raise GateUnreachable(f"the gate {self.name}: {error.strerror}") from error
 
     def status(self) -> StatusAnswer:
         """Its state."""
         return self.ask("Status", {}, StatusAnswer)
+
+    def _why_not_running(self) -> str:
+        unit = self.unit
+        if unit is None and self.path.parents[1] == GATES:
+            unit = gate_unit(self.name)
+        why = NOT_RUNNING[unit.state].format(unit=unit) if unit else "isn't running"
+        return f"the gate {self.name} {why}"
 
     def _failed(self, error: CallFailed) -> SocketgateError:
         about = {key: printable(str(value)) for key, value in error.parameters.items()}
         match error.name.removeprefix(f"{SERVICE}.").removeprefix(f"{INTERFACE}."):
             case "PermissionDenied":
                 return NotPermitted(
-                    "only root and the group socketgate-admin may do that (see [control] in "
-                    "socketgate.toml for who else may look)"
+                    f"the gate {self.name}: only root and the groups that [control] in "
+                    "socketgate.toml names may do that (socketgate-admin, if none is named)"
                 )
             case "NoSuchDaemon":
                 return ConfigError(f"the gate {self.name} doesn't serve {about.get('daemon')}")
@@ -66,14 +101,6 @@ class Gate:
                 )
             case name:
                 return GateUnreachable(f"the gate {self.name} answers {printable(name)}")
-
-
-def not_running(name: str) -> str:
-    """What to say of a gate that isn't there, and what to do."""
-    return (
-        f"the gate {name} isn't running: 'systemctl status socketgate@{name}.socket' says why "
-        "(the first client starts it)"
-    )
 
 
 def add_gates(parser: argparse.ArgumentParser) -> None:
@@ -96,6 +123,15 @@ def running_gates(folder: Path | None) -> list[Gate]:
     return [found[name] for name in sorted(found)]
 
 
+def known_gates(folder: Path | None) -> list[Gate]:
+    """Every gate that has a control socket or, unless a folder was named, a unit; by name."""
+    found = {gate.name: gate for gate in running_gates(folder)}
+    for unit in gate_units() if folder is None else []:
+        path = found[unit.name].path if unit.name in found else GATES / unit.name / SOCKET
+        found[unit.name] = Gate(unit.name, path, unit)
+    return [found[name] for name in sorted(found)]
+
+
 def _sockets(folder: Path) -> list[Path]:
     try:
         return sorted(folder.glob(f"*/{SOCKET}"))
@@ -103,24 +139,45 @@ def _sockets(folder: Path) -> list[Path]:
         return []
 
 
+def ask_all(gates: Sequence[Gate], method: str, kind: type[T]) -> list[T | SocketgateError]:
+    """What each answers, or why it doesn't. All are asked at once: one that hangs delays nobody."""
+
+    def answer(gate: Gate) -> T | SocketgateError:
+        try:
+            return gate.ask(method, {}, kind)
+        except SocketgateError as error:
+            return error
+
+    with ThreadPoolExecutor(max(1, len(gates))) as pool:
+        return list(pool.map(answer, gates))
+
+
 def find_gate(name: str, folder: Path | None) -> Gate:
-    """The gate of a daemon: one of its own, or one that serves several. Raises SocketgateError."""
+    """The gate of a daemon: one of its own, or one that serves several. Raises SocketgateError.
+
+    It need not run: then asking it says why.
+    """
     gates = running_gates(folder)
     for gate in gates:
         if gate.name == name:
             return gate
-    for gate in gates:
-        if not _answers(gate):
-            continue
-        if any(one["daemon"] == name for one in gate.status()["gates"]):
+    problem = "" if name == SHARED else name_problem(name)
+    if problem:
+        raise ConfigError(f"{printable(name)!r} can't be the name of a gate: {problem}")
+    for gate, answer in zip(gates, ask_all(gates, "Status", StatusAnswer), strict=True):
+        if isinstance(answer, dict) and any(one["daemon"] == name for one in answer["gates"]):
             return gate
+    unit = gate_unit(name) if folder is None else None
+    if unit is not None:
+        return Gate(unit.name, GATES / unit.name / SOCKET, unit)
+    raise GateUnreachable(no_such_gate(name, known_gates(folder)))
+
+
+def no_such_gate(name: str, gates: Sequence[Gate]) -> str:
+    """What to say of a gate that there isn't, and what to do."""
     close = difflib.get_close_matches(name, [gate.name for gate in gates], n=1)
     if close:
-        raise GateUnreachable(f"there is no gate {name!r}: did you mean {close[0]!r}?")
-    raise GateUnreachable(not_running(name))
-
-
-def _answers(gate: Gate) -> bool:
-    """Whether anybody listens there."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        return sock.connect_ex(str(gate.path)) == 0
+        return f"there is no gate {name!r}: did you mean {close[0]!r}?"
+    if gates:
+        return f"there is no gate {name!r}: 'socketgate status' shows those there are"
+    return f"there is no gate {name!r}: 'socketgate unit {name}' makes one"

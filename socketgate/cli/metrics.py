@@ -6,26 +6,19 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from socketgate.activation import Listener, passed_listeners
-from socketgate.answers import INTERFACE, CountersAnswer
+from socketgate.answers import CountersAnswer
 from socketgate.cli import ExitCode
-from socketgate.cli.gates import Gate, add_gates, running_gates
+from socketgate.cli.gates import Gate, add_gates, ask_all, known_gates
 from socketgate.cli.output import write
-from socketgate.errors import ConfigError, NotPermitted
-from socketgate.metrics import MAX_REQUEST_BYTES, Answers, Scrapes, encode, write_file
-from socketgate.varlink import SERVICE, CallFailed, NotVarlink, ask
+from socketgate.errors import ConfigError, NotPermitted, SocketgateError
+from socketgate.metrics import MAX_REQUEST_BYTES, Answers, Scrapes, Silence, encode, write_file
 
 HELP = "print the gates' numbers for Prometheus, write them to a file, or serve them"
 EPILOG = """\
 Example: socketgate metrics --output /var/lib/prometheus/node-exporter/socketgate.prom"""
-
-#: How long a gate may take to answer, in seconds: a scrape as a whole has ten by default.
-PATIENCE_SECONDS = 3.0
-#: Gates asked at once, so that one which hangs doesn't take the time of the others.
-MAX_ASKED_AT_ONCE = 16
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
 
     def read() -> Answers:
-        return read_gates(running_gates(arguments.gates))
+        return read_gates(known_gates(arguments.gates))
 
     if arguments.serve:
         encode({})  # what is missing is said now, and not to whoever scrapes
@@ -63,26 +56,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read_gates(gates: Sequence[Gate]) -> Answers:
-    """What each gate answers, None for one that doesn't. Raises NotPermitted."""
-    with ThreadPoolExecutor(MAX_ASKED_AT_ONCE) as pool:
-        return dict(zip([gate.name for gate in gates], pool.map(_counters, gates), strict=True))
-
-
-def _counters(gate: Gate) -> CountersAnswer | None:
-    method = f"{INTERFACE}.Counters"
-    try:
-        return ask(str(gate.path), method, {}, CountersAnswer, PATIENCE_SECONDS)
-    except CallFailed as error:
-        if error.name != f"{SERVICE}.PermissionDenied":
-            return None
-        raise NotPermitted(
-            f"the gate {gate.name} tells only root, its own user and the groups that [control] in "
-            "socketgate.toml names"
-        ) from error
-    except PermissionError as error:
-        raise NotPermitted(f"{gate.path}: {error.strerror}") from error
-    except (NotVarlink, OSError):
-        return None
+    """What each gate answers, or why it gives none. Raises NotPermitted."""
+    answers: dict[str, CountersAnswer | Silence] = {}
+    for gate, answer in zip(gates, ask_all(gates, "Counters", CountersAnswer), strict=True):
+        if isinstance(answer, NotPermitted):
+            raise answer
+        if isinstance(answer, SocketgateError):
+            answers[gate.name] = Silence.WAITING if gate.is_waiting else Silence.DOWN
+        else:
+            answers[gate.name] = answer
+    return answers
 
 
 def _write(path: Path, text: bytes) -> int:

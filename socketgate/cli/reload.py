@@ -10,34 +10,48 @@ import sys
 from pathlib import Path
 
 from socketgate.answers import SOCKET, ReloadAnswer
-from socketgate.cli import EXIT_CODES, ExitCode
-from socketgate.cli.gates import Gate, add_gates, find_gate, running_gates
-from socketgate.cli.output import count, printable, write
+from socketgate.cli import ExitCode, exit_code
+from socketgate.cli.gates import Gate, add_gates, find_gate, known_gates
+from socketgate.cli.output import count, json_text, printable, write
 from socketgate.errors import GateUnreachable, SocketgateError
+from socketgate.gateunits import UnitState
 
 HELP = "read the rules now, and say whether they are in force"
+#: Gates without rules to read again: their next start reads them.
+NOT_STARTED = frozenset({UnitState.WAITING, UnitState.STOPPED})
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="of one gate (default: of all)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     add_gates(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Do it; the answer is the exit code: the worst of all gates."""
+    """Do it, gate after gate; the answer is the exit code: the worst of all gates."""
     worst: int = ExitCode.OK
+    answers: dict[str, object] = {}
     for gate in _gates(arguments):
         try:
             answer = gate.ask("Reload", {}, ReloadAnswer)
         except SocketgateError as error:
             print(f"socketgate: {error}", file=sys.stderr)
-            worst = max(worst, EXIT_CODES.get(type(error), ExitCode.WRONG))
+            worst = max(worst, exit_code(error))
+            answers[gate.name] = {"error": str(error)}
             continue
-        state = "in force" if answer["changed"] else "unchanged"
-        rules = count(answer["count"], "rule")
-        write(f"{printable(gate.name)}: {rules} {state}, generation {answer['generation']}\n")
+        answers[gate.name] = {"error": None, **answer}
+        if not arguments.json:
+            write(_text(gate.name, answer))
+    if arguments.json:
+        write(json_text(answers))
     return worst
+
+
+def _text(name: str, answer: ReloadAnswer) -> str:
+    state = "in force" if answer["changed"] else "unchanged"
+    rules = count(answer["count"], "rule")
+    return f"{printable(name)}: {rules} {state}, generation {answer['generation']}\n"
 
 
 def _gates(arguments: argparse.Namespace) -> list[Gate]:
@@ -47,7 +61,8 @@ def _gates(arguments: argparse.Namespace) -> list[Gate]:
     if own := os.environ.get("RUNTIME_DIRECTORY"):
         folder = Path(own.split(":")[0])
         return [Gate(folder.name, folder / SOCKET)]
-    gates = running_gates(arguments.gates)
+    known = known_gates(arguments.gates)
+    gates = [gate for gate in known if gate.unit is None or gate.unit.state not in NOT_STARTED]
     if not gates:
         raise GateUnreachable("no gate is running")
     return gates

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from socketgate.cli import ExitCode
 from socketgate.daemon import run as run_daemon
+from socketgate.errors import SocketgateError
+from socketgate.notify import Notifier
 
 HELP = "the gate: accept, decide, hand over (started by systemd with its sockets)"
 
@@ -19,5 +21,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    run_daemon(arguments.config)
+    try:
+        run_daemon(arguments.config)
+    except SocketgateError as error:
+        Notifier().status(str(error))  # `systemctl status` shows it, and so does ours
+        raise
     return ExitCode.OK

@@ -2,126 +2,87 @@
 """`socketgate status`: how the gates are, on one screen, as `systemctl status` shows a unit."""
 
 import argparse
-import datetime
 import sys
 import time
+from collections.abc import Iterable, Mapping
 
-from socketgate.answers import BackendState, GateState, RefusedBy, RulesState, StatusAnswer
-from socketgate.cli import EXIT_CODES, ExitCode
-from socketgate.cli.gates import Gate, add_gates, find_gate, running_gates
-from socketgate.cli.output import Paint, Tone, count, fields, json_text, paint_for, printable, show
-from socketgate.cli.times import span
+from socketgate.answers import StatusAnswer
+from socketgate.cli import ExitCode, exit_code
+from socketgate.cli.gates import Gate, add_gates, ask_all, find_gate, known_gates
+from socketgate.cli.output import Paint, add_pager, json_text, paint_for, show
+from socketgate.cli.statustext import silent_text, status_text
 from socketgate.errors import GateUnreachable, SocketgateError
+from socketgate.gateunits import UnitState
 
 HELP = "show how the gates are: sockets, backends, rules in force, who was refused"
+EPILOG = """\
+Exit status: 0 all is well, 3 a gate has failed, is stopped or doesn't answer, 4 not permitted."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
+    parser.epilog = EPILOG
     parser.add_argument("name", nargs="?", metavar="NAME", help="of one gate (default: of all)")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_pager(parser)
     add_gates(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code: the worst of all gates."""
     gates = wanted_gates(arguments)
-    answers: dict[str, StatusAnswer] = {}
-    worst: int = ExitCode.OK
-    for gate in gates:
-        try:
-            answers[gate.name] = gate.status()
-        except SocketgateError as error:
-            print(f"socketgate: {error}", file=sys.stderr)
-            worst = max(worst, EXIT_CODES.get(type(error), ExitCode.WRONG))
+    answers = list(zip(gates, ask_all(gates, "Status", StatusAnswer), strict=True))
     if arguments.json:
-        show(json_text(answers))
-    elif answers:
+        text = json_text({gate.name: as_json(gate, one) for gate, one in answers if is_seen(one)})
+    else:
         paint, now = paint_for(sys.stdout), time.time()
-        show("\n".join(status_text(name, one, now, paint) for name, one in answers.items()))
-    return worst
+        text = "\n".join(as_text(gate, one, now, paint) for gate, one in answers if is_seen(one))
+    show(text, by_pager=not arguments.no_pager)
+    return say_troubles(answers)
 
 
 def wanted_gates(arguments: argparse.Namespace) -> list[Gate]:
     """The one that was named, else all. Raises SocketgateError when there is none."""
     if arguments.name is not None:
         return [find_gate(arguments.name, arguments.gates)]
-    gates = running_gates(arguments.gates)
+    gates = known_gates(arguments.gates)
     if not gates:
-        raise GateUnreachable(
-            "no gate is running: 'systemctl list-sockets socketgate@*' shows those that wait for "
-            "their first client"
-        )
+        raise GateUnreachable("there is no gate: 'socketgate unit NAME' makes one")
     return gates
 
 
-def status_text(name: str, status: StatusAnswer, now: float, paint: Paint) -> str:
-    """A gate for people."""
-    rules = status["rules"]
-    tone, state = (Tone.WARNING, "deciding by earlier rules") if rules["error"] else (
-        Tone.GOOD, "deciding"
-    )  # fmt: skip
-    since = _when(status["started_at"], now)
-    title = paint(Tone.STRONG, printable(name))
-    head = f"{paint(tone, '●')} {title} - socketgate {status['version']}\n"
-    lines = [
-        ("State", [f"{paint(tone, state)} since {since}; process {status['pid']}"]),
-        ("Rules", rules_lines(rules, now)),
-        ("Error", [paint(Tone.BAD, printable(rules["error"]))] if rules["error"] else []),
-        ("Bans", [str(status["bans"])]),
-    ]
-    return head + fields(lines) + "".join(_gate_text(one, now, paint) for one in status["gates"])
+def is_seen(answer: StatusAnswer | SocketgateError) -> bool:
+    """Whether there is anything to show: also of a gate that gives no answer."""
+    return not isinstance(answer, SocketgateError) or isinstance(answer, GateUnreachable)
 
 
-def rules_lines(rules: RulesState, now: float) -> list[str]:
-    """Number, generation, age, files."""
-    what = f"{count(rules['count'], 'rule')}, generation {rules['generation']}"
-    return [f"{what}, since {_when(rules['loaded_at'], now)}", *map(printable, rules["files"])]
+def as_text(gate: Gate, answer: StatusAnswer | SocketgateError, now: float, paint: Paint) -> str:
+    """For people."""
+    if isinstance(answer, SocketgateError):
+        return silent_text(gate.name, gate.unit, now, paint)
+    return status_text(gate.name, answer, now, paint)
 
 
-def _gate_text(gate: GateState, now: float, paint: Paint) -> str:
-    outcomes = gate["outcomes"]
-    total = sum(outcomes.values())
-    ended = [f"{outcome} {number}" for outcome, number in outcomes.items() if number]
-    waiting = f"{gate['waiting']} under way, {gate['held']} of them waiting for a backend"
-    title = f"{printable(gate['daemon'])} on {printable(gate['address'])}"
-    return "\n" + f"{paint(Tone.STRONG, title)}\n" + fields(
-        [
-            ("Backend", [_backend(one, paint) for one in gate["backends"]]),
-            ("Connections", [", ".join([f"{total} so far", *ended]), waiting]),
-            (
-                "Refusing most",
-                [f"{_by(one)} ({one['refused']})" for one in gate["top_refusals"]],
-            ),
-            (
-                "Refused last",
-                [
-                    f"{printable(one['address']) or 'unknown'} {_when(one['at'], now)}, {_by(one)}"
-                    for one in reversed(gate["last_refused"])
-                ],
-            ),
-        ]
-    )  # fmt: skip
+def as_json(gate: Gate, answer: StatusAnswer | SocketgateError) -> Mapping[str, object]:
+    """The answer with a `state`; of a gate that gives none, what its units say."""
+    if not isinstance(answer, SocketgateError):
+        return {"state": UnitState.RUNNING.value, **answer}
+    state = gate.unit.state if gate.unit else UnitState.RUNNING
+    return {
+        "state": "silent" if state is UnitState.RUNNING else state.value,
+        "error": None if gate.is_waiting else str(answer),
+        "gates": [],
+    }
 
 
-def _by(by: RefusedBy) -> str:
-    if by["ban"] is not None:
-        return f"a ban of {printable(by['ban'])}"
-    if by["file"] is not None:
-        return f"{printable(by['file'])}:{by['line']}"
-    return "not by a rule"
+def say_troubles(answers: Iterable[tuple[Gate, object]]) -> int:
+    """Say which gates gave no answer, and why; the answer is the exit code.
 
-
-def _backend(backend: BackendState, paint: Paint) -> str:
-    path = printable(backend["path"])
-    if backend["trouble"]:
-        return f"{path}: {paint(Tone.BAD, printable(backend['trouble']))}"
-    if not backend["channels"]:
-        return f"{path}: not connected now"
-    return f"{path}: connected, {backend['unacknowledged']} clients on their way"
-
-
-def _when(at: float, now: float) -> str:
-    """`2024-05-01 12:00:00; 3h 5min ago`, as systemctl has it."""
-    local = datetime.datetime.fromtimestamp(at).astimezone()
-    return f"{local:%Y-%m-%d %H:%M:%S}; {span(now - at)} ago"
+    One that waits for its first client is in order.
+    """
+    worst: int = ExitCode.OK
+    for gate, answer in answers:
+        if isinstance(answer, SocketgateError) and not gate.is_waiting:
+            print(f"socketgate: {answer}", file=sys.stderr)
+            worst = max(worst, exit_code(answer))
+    return worst

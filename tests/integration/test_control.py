@@ -113,6 +113,22 @@ def test_a_client_that_no_backend_takes_is_told_to_be_waiting(tmp_path: Path) ->
     assert (state["waiting"], state["backends"][0]["path"]) == (1, str(tmp_path / "backend.sock"))
 
 
+def test_a_backend_s_socket_that_is_not_there_is_told_before_a_client_comes(tmp_path: Path) -> None:
+    with (
+        listening() as sock,
+        RunningGate(tmp_path, [("sshd", sock)], settings=SETTINGS.format(folder=tmp_path)) as gate,
+    ):
+        (state,) = call(gate, "Status", {}, StatusAnswer)["gates"]
+    path = tmp_path / "backend.sock"
+    assert state["backends"][0]["trouble"] == f"{path} isn't there, or can't be seen by us"
+
+
+def test_a_backend_s_socket_that_is_there_is_no_trouble(tmp_path: Path) -> None:
+    with listening() as sock, gate_for(tmp_path, sock) as gate:
+        (state,) = call(gate, "Status", {}, StatusAnswer)["gates"]
+    assert state["backends"][0]["trouble"] is None
+
+
 def test_explain_says_what_the_next_client_would_be_told(tmp_path: Path) -> None:
     deny = "ALL: 127.0.0.2\n"
     with listening() as sock, gate_for(tmp_path, sock, allow="sshd: .bad\n", deny=deny) as gate:

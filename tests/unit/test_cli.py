@@ -55,17 +55,29 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
     assert capsys.readouterr().out == f"socketgate {__version__}\n"
 
 
-def test_an_unknown_verb_is_named_with_those_there_are(
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(["statsu"], "there is no verb 'statsu': did you mean 'status'?", id="near"),
+        pytest.param(
+            ["qqq"], "there is no verb 'qqq': 'socketgate --help' lists those there are", id="far"
+        ),
+        pytest.param([], "which verb? 'socketgate --help' lists them", id="none"),
+    ],
+)
+def test_a_verb_that_is_none_is_one_line_with_what_to_type_next(
+    capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(words) == ExitCode.WRONG
+    assert capsys.readouterr().err == f"socketgate: {said}\n"
+
+
+def test_a_mistake_in_the_arguments_is_one_line_with_what_to_type_next(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert exit_of(["serve"]) == ExitCode.WRONG
-    *_, last = capsys.readouterr().err.splitlines()
-    assert last.startswith("socketgate: error: argument VERB: invalid choice: 'serve'")
-
-
-def test_no_verb_at_all_is_a_mistake(capsys: pytest.CaptureFixture[str]) -> None:
-    assert exit_of([]) == ExitCode.WRONG
-    assert capsys.readouterr().err.endswith("are required: VERB\n")
+    assert exit_of(["status", "--nothing"]) == ExitCode.WRONG
+    said = "unrecognized arguments: --nothing: 'socketgate status --help' says more"
+    assert capsys.readouterr().err == f"socketgate status: {said}\n"
 
 
 def test_only_the_typed_verb_s_module_is_loaded() -> None:

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from socketgate.answers import CountersAnswer, GateCounters
 from socketgate.errors import GateUnreachable
-from socketgate.metrics import FAMILIES, MAX_SCRAPES, Answers, Scrapes, encode, write_file
+from socketgate.metrics import FAMILIES, MAX_SCRAPES, Answers, Scrapes, Silence, encode, write_file
 
 SOCKET = GateCounters(
     daemon="sshd",
@@ -43,6 +43,7 @@ def samples(answers: Answers) -> dict[tuple[str, tuple[str, ...]], float]:
     ("name", "labels", "value"),
     [
         ("socketgate_up", ("sshd",), 1),
+        ("socketgate_waiting_for_first_client", ("sshd",), 0),
         ("socketgate_start_time_seconds", ("sshd",), 1000.5),
         ("socketgate_rules", ("sshd",), 12),
         ("socketgate_rules_generation", ("sshd",), 4),
@@ -59,8 +60,12 @@ def test_a_number_has_its_sample(name: str, labels: tuple[str, ...], value: floa
     assert samples({"sshd": GATE})[name, labels] == value
 
 
-def test_a_gate_that_does_not_answer_is_down_and_nothing_else() -> None:
-    assert samples({"sshd": None}) == {("socketgate_up", ("sshd",)): 0}
+@pytest.mark.parametrize("silence", Silence)
+def test_a_gate_that_does_not_answer_is_down_and_nothing_else(silence: Silence) -> None:
+    assert samples({"sshd": silence}) == {
+        ("socketgate_up", ("sshd",)): 0,
+        ("socketgate_waiting_for_first_client", ("sshd",)): silence.value,
+    }
 
 
 def test_two_sockets_with_one_address_are_one_sample() -> None:

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
+import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
@@ -148,7 +149,7 @@ def test_a_type_without_a_counterpart_is_an_error() -> None:
         describe(wrong)
 
 
-@contextmanager
+@contextlib.contextmanager
 def answering(path: Path, reply: bytes) -> Iterator[list[bytes]]:
     """A service that hears one call and says this, in two parts."""
     heard: list[bytes] = []
@@ -187,3 +188,16 @@ def test_ask_does_not_wait_for_ever(tmp_path: Path) -> None:
         silent.listen()
         with pytest.raises(TimeoutError):
             ask(str(tmp_path / "s"), "a.b.C", {}, Leaf, 0.01)
+
+
+def test_a_queue_that_is_full_is_waited_for(tmp_path: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        listening.bind(str(tmp_path / "s"))
+        listening.listen(0)
+        first = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+        first.connect(str(tmp_path / "s"))
+        start = time.monotonic()
+        with pytest.raises(TimeoutError):
+            ask(str(tmp_path / "s"), "a.b.C", {}, Leaf, 0.05)
+        assert time.monotonic() - start >= 0.05

@@ -42,11 +42,22 @@ def test_a_gate_of_several_daemons_is_found_by_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("ssdh", "did you mean 'sshd'"), ("xyz", "systemctl status socketgate@xyz.socket")],
+    [("ssdh", "did you mean 'sshd'"), ("xyz", "'socketgate status' shows those there are")],
 )
 def test_a_gate_that_is_not_there_is_unreachable(tmp_path: Path, name: str, said: str) -> None:
     dead_socket(tmp_path, "sshd")
     with pytest.raises(GateUnreachable, match=said):
+        find_gate(name, tmp_path)
+
+
+def test_without_any_gate_it_is_said_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(GateUnreachable, match="'socketgate unit xyz' makes one"):
+        find_gate("xyz", tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a/b", "", "sshd@", "-x", "ALL"])
+def test_what_no_gate_can_be_called_is_no_gate_that_is_missing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ConfigError, match="can't be the name of a gate: "):
         find_gate(name, tmp_path)
 
 

@@ -9,6 +9,7 @@ import pytest
 from socketgate.cli import main
 from socketgate.cli.gates import running_gates
 from socketgate.cli.metrics import read_gates
+from socketgate.metrics import Silence
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -67,4 +68,4 @@ def test_a_gate_that_was_killed_is_down(tmp_path: Path) -> None:
     (tmp_path / "sshd").mkdir()
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(str(tmp_path / "sshd" / "control"))  # and nobody listens
-        assert read_gates(running_gates(tmp_path)) == {"sshd": None}
+        assert read_gates(running_gates(tmp_path)) == {"sshd": Silence.DOWN}

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import json
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,19 @@ def test_what_is_in_force_now_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out == (
         "smtp: 1 rule unchanged, generation 7\nsshd: 3 rules in force, generation 7\n"
     )
+
+
+def test_json_has_what_each_gate_answers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        gate_answering(tmp_path, "a", {"Reload": DONE}),
+        gate_answering(tmp_path, "b", {"Reload": FAILED}),
+    ):
+        assert main(["reload", "--json", "--gates", str(tmp_path)]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["a"] == {"error": None, **DONE}
+    assert "hosts.deny:1: no colon" in answer["b"]["error"]
 
 
 def test_errors_in_the_files_are_the_exit_code(

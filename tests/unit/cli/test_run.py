@@ -2,6 +2,7 @@
 import socket
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,14 @@ from tests.support.waiting import PATIENCE_SECONDS, environment
 PROJECT = Path(__file__).resolve().parents[3]
 
 
-def refused(folder: Path, sockets: Sockets, settings: str = "") -> tuple[int, str]:
+def refused(
+    folder: Path, sockets: Sockets, settings: str = "", more: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     """A start that must fail: exit code and all that was said."""
     (folder / "gate.toml").write_text(settings)
     words = [sys.executable, "-m", "socketgate", "run", "--config", str(folder / "gate.toml")]
     env = {"PYTHONPATH": str(PROJECT), "PYTHONWARNINGS": "error", "STATE_DIRECTORY": str(folder)}
+    env |= more or {}
     with tempfile.TemporaryFile() as output:
         child = Child(words, sockets, env, output)
         try:
@@ -65,3 +69,11 @@ def test_rules_that_can_t_be_used_are_one_line_and_exit_2(tmp_path: Path) -> Non
         code, said = refused(tmp_path, [("sshd", listener.sock)], rules)
     assert (code, said.count("\n")) == (2, 1)
     assert said.startswith(f"socketgate: {tmp_path}/hosts.deny:1:")
+
+
+def test_why_it_does_not_start_is_told_to_systemd(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        refused(tmp_path, [], "nonsense\n", {"NOTIFY_SOCKET": str(tmp_path / "notify")})
+        manager.setblocking(False)
+        assert manager.recv(4096).startswith(b"STATUS=%b/gate.toml:1" % bytes(tmp_path))

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""A gate's state for people, as `systemctl status` shows that of a unit."""
+
+import datetime
+
+from socketgate.answers import BackendState, GateState, RefusedBy, RulesState, StatusAnswer
+from socketgate.cli.output import Paint, Tone, count, fields, printable
+from socketgate.cli.times import span
+from socketgate.gateunits import GateUnit, UnitState
+
+#: Of a gate that gives no answer: how its units are, in words.
+SILENT = {
+    UnitState.FAILED: (Tone.BAD, "failed"),
+    UnitState.WAITING: (Tone.GOOD, "waiting for its first client"),
+    UnitState.STOPPED: (Tone.FAINT, "stopped"),
+    UnitState.STARTING: (Tone.WARNING, "starting or stopping"),
+    UnitState.RUNNING: (Tone.BAD, "running, but it doesn't answer"),
+}
+
+
+def silent_words(unit: GateUnit | None) -> tuple[Tone, str]:
+    """How a gate that gives no answer is; without units, its control socket is all that is seen."""
+    return SILENT[unit.state] if unit else (Tone.BAD, "doesn't answer")
+
+
+def status_text(name: str, status: StatusAnswer, now: float, paint: Paint) -> str:
+    """A gate that answers."""
+    rules = status["rules"]
+    tone, state = _state(status)
+    since = _when(status["started_at"], now)
+    lines = [
+        ("State", [f"{paint(tone, state)} since {since}; process {status['pid']}"]),
+        ("Rules", rules_lines(rules, now)),
+        ("Error", [paint(Tone.BAD, printable(rules["error"]))] if rules["error"] else []),
+        ("Bans", [str(status["bans"])]),
+    ]
+    head = _head(name, f"socketgate {status['version']}", tone, paint)
+    return head + fields(lines) + "".join(_gate_text(one, now, paint) for one in status["gates"])
+
+
+def silent_text(name: str, unit: GateUnit | None, now: float, paint: Paint) -> str:
+    """A gate that gives no answer, by its units; None: by its control socket, which is there."""
+    tone, state = silent_words(unit)
+    if unit is None:
+        return _head(name, "gate", tone, paint) + fields([("State", [paint(tone, state)])])
+    since = f" since {_when(unit.since, now)}" if unit.since is not None else ""
+    has_failed = unit.state is UnitState.FAILED
+    result = f"; {unit.culprit}: {unit.result}" if has_failed else ""
+    return _head(name, unit.service, tone, paint) + fields(
+        [
+            ("State", [f"{paint(tone, state)}{since}{result}"]),
+            ("Error", [paint(tone, printable(unit.said))] if unit.said and has_failed else []),
+            ("Listens", list(map(printable, unit.listens))),
+        ]
+    )
+
+
+def rules_lines(rules: RulesState, now: float) -> list[str]:
+    """Number, generation, age, files."""
+    what = f"{count(rules['count'], 'rule')}, generation {rules['generation']}"
+    return [f"{what}, since {_when(rules['loaded_at'], now)}", *map(printable, rules["files"])]
+
+
+def _head(name: str, about: str, tone: Tone, paint: Paint) -> str:
+    return f"{paint(tone, '●')} {paint(Tone.STRONG, printable(name))} - {printable(about)}\n"
+
+
+def _state(status: StatusAnswer) -> tuple[Tone, str]:
+    """As bad as the worst of its parts."""
+    starved = [
+        printable(gate["daemon"])
+        for gate in status["gates"]
+        if all(backend["trouble"] for backend in gate["backends"])
+    ]
+    state = "deciding by earlier rules" if status["rules"]["error"] else "deciding"
+    if starved:
+        return Tone.BAD, f"{state}, but clients of {', '.join(starved)} find no backend"
+    return Tone.WARNING if status["rules"]["error"] else Tone.GOOD, state
+
+
+def _gate_text(gate: GateState, now: float, paint: Paint) -> str:
+    outcomes = gate["outcomes"]
+    total = sum(outcomes.values())
+    ended = [f"{outcome} {number}" for outcome, number in outcomes.items() if number]
+    waiting = f"{gate['waiting']} under way, {gate['held']} of them waiting for a backend"
+    title = f"{printable(gate['daemon'])} on {printable(gate['address'])}"
+    return "\n" + f"{paint(Tone.STRONG, title)}\n" + fields(
+        [
+            ("Backend", [_backend(one, paint) for one in gate["backends"]]),
+            ("Connections", [", ".join([f"{total} so far", *ended]), waiting]),
+            (
+                "Refusing most",
+                [f"{_by(one)} ({one['refused']})" for one in gate["top_refusals"]],
+            ),
+            (
+                "Refused last",
+                [
+                    f"{printable(one['address']) or 'unknown'} {_when(one['at'], now)}, {_by(one)}"
+                    for one in reversed(gate["last_refused"])
+                ],
+            ),
+        ]
+    )  # fmt: skip
+
+
+def _by(by: RefusedBy) -> str:
+    if by["ban"] is not None:
+        return f"a ban of {printable(by['ban'])}"
+    if by["file"] is not None:
+        return f"{printable(by['file'])}:{by['line']}"
+    return "not by a rule"
+
+
+def _backend(backend: BackendState, paint: Paint) -> str:
+    path, trouble = printable(backend["path"]), printable(backend["trouble"] or "")
+    if trouble:
+        return paint(Tone.BAD, trouble if path in trouble else f"{path}: {trouble}")
+    on_their_way = f"{count(backend['unacknowledged'], 'client')} on the way to it"
+    return f"{path}: {'connected' if backend['channels'] else 'there'}, {on_their_way}"
+
+
+def _when(at: float, now: float) -> str:
+    """`2024-05-01 12:00:00; 3h 5min ago`, as systemctl has it."""
+    local = datetime.datetime.fromtimestamp(at).astimezone()
+    return f"{local:%Y-%m-%d %H:%M:%S}; {span(now - at)} ago"

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""The gates' units as systemd knows them: which there are, and why one doesn't run.
+
+systemctl(1) is asked, which finds the way to systemd by itself. Where it isn't there, systemd isn't
+PID 1, or doesn't answer, no unit is known, and only gates that run are found.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+#: The unit of several daemons' gate, and what its folder is called.
+SHARED_SERVICE = "socketgate.service"
+SHARED = "+shared"
+TEMPLATE = "socketgate@"
+
+#: How long systemd may take to answer, in seconds.
+PATIENCE_SECONDS = 3.0
+
+_OF_BOTH = ("Id", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState")
+_OF_SERVICES = (
+    *_OF_BOTH,
+    "StatusText",
+    "NRestarts",
+    "TriggeredBy",
+    "StateChangeTimestampMonotonic",
+)
+_OF_SOCKETS = (*_OF_BOTH, "FileDescriptorName", "Listen", "StateChangeTimestampMonotonic")
+
+Properties = Mapping[str, str]
+
+
+class UnitState(Enum):
+    """How a gate's units are, and the word for it in JSON."""
+
+    RUNNING = "running"
+    STARTING = "starting"
+    WAITING = "waiting"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateUnit:
+    """A gate's service with its sockets.
+
+    `culprit` is the unit whose journal says more, `result` systemd's word for how it ended, `said`
+    the last thing the gate told systemd about itself, `since` by time.time().
+    """
+
+    name: str
+    service: str
+    sockets: tuple[str, ...]
+    daemons: tuple[str, ...]
+    listens: tuple[str, ...]
+    state: UnitState
+    culprit: str
+    result: str
+    said: str
+    since: float | None
+    is_enabled: bool
+
+
+def gate_units() -> list[GateUnit]:
+    """All that run, wait, have failed, or are to be there from boot on."""
+    found = _units(f"{TEMPLATE}*.service", SHARED_SERVICE)
+    return [unit for unit in found if unit.state is not UnitState.STOPPED or unit.is_enabled]
+
+
+def gate_unit(name: str) -> GateUnit | None:
+    """The unit of a gate, or the one that serves this daemon; None if there is none."""
+    for unit in _units(SHARED_SERVICE if name == SHARED else f"{TEMPLATE}{name}.service"):
+        return unit
+    return next((unit for unit in _units(SHARED_SERVICE) if name in unit.daemons), None)
+
+
+def _units(*names: str) -> list[GateUnit]:
+    services = _show(names, _OF_SERVICES)
+    triggers = {one for service in services for one in service.get("TriggeredBy", "").split()}
+    sockets = _show(sorted(triggers), _OF_SOCKETS) if triggers else []
+    return gates_of(services, sockets, time.time() - time.monotonic())
+
+
+def gates_of(
+    services: Iterable[Properties], sockets: Iterable[Properties], boot: float
+) -> list[GateUnit]:
+    """Gates from what `systemctl show` says of both; `boot` is when the monotonic clock began.
+
+    A service that no socket can start is none: so looks the template with a name nobody has used.
+    """
+    by_id = {socket["Id"]: socket for socket in sockets if socket["LoadState"] == "loaded"}
+    found = []
+    for service in services:
+        own = [by_id[one] for one in service.get("TriggeredBy", "").split() if one in by_id]
+        if own or service["ActiveState"] != "inactive":
+            found.append(_gate(service, own, boot))
+    return sorted(found, key=lambda unit: unit.name)
+
+
+def _gate(service: Properties, sockets: Sequence[Properties], boot: float) -> GateUnit:
+    state, culprit = _service_state(service), service
+    if state is UnitState.STOPPED and sockets:
+        state, culprit = _sockets_state(sockets)
+    changed = int(culprit.get("StateChangeTimestampMonotonic", "0"))
+    name = service["Id"].removeprefix(TEMPLATE).removesuffix(".service")
+    return GateUnit(
+        name=SHARED if service["Id"] == SHARED_SERVICE else name,
+        service=service["Id"],
+        sockets=tuple(one["Id"] for one in sockets),
+        daemons=tuple(one.get("FileDescriptorName", "") for one in sockets),
+        listens=tuple(line for one in sockets for line in one.get("Listen", "").splitlines()),
+        state=state,
+        culprit=culprit["Id"],
+        result=culprit["Result"],
+        said=service.get("StatusText", ""),
+        since=boot + changed / 1e6 if changed else None,
+        is_enabled=any(one["UnitFileState"].startswith("enabled") for one in (service, *sockets)),
+    )
+
+
+def _service_state(service: Properties) -> UnitState:
+    """Between two tries it is "activating" or "deactivating", and `Result` says that it failed."""
+    match service["ActiveState"]:
+        case "active" | "reloading":
+            return UnitState.RUNNING
+        case "failed":
+            return UnitState.FAILED
+        case "inactive":
+            return UnitState.STOPPED
+        case _ if service["Result"] != "success" or service.get("NRestarts", "0") != "0":
+            return UnitState.FAILED
+        case _:
+            return UnitState.STARTING
+
+
+def _sockets_state(sockets: Sequence[Properties]) -> tuple[UnitState, Properties]:
+    """What a gate is whose service doesn't run, and the socket that says so."""
+    for word, state in (("failed", UnitState.FAILED), ("active", UnitState.WAITING)):
+        for socket in sockets:
+            if socket["ActiveState"] == word:
+                return state, socket
+    return UnitState.STOPPED, sockets[0]
+
+
+def _show(units: Sequence[str], properties: Iterable[str]) -> list[dict[str, str]]:
+    """`systemctl show`: every unit that is loaded or named; nothing where systemd isn't."""
+    words = ["systemctl", "show", f"--property={','.join(properties)}", "--", *units]
+    try:
+        done = subprocess.run(  # noqa: S603  # names are checked, and no options
+            words, capture_output=True, timeout=PATIENCE_SECONDS, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return list(parse_show(done.stdout.decode(errors="replace")))
+
+
+def parse_show(text: str) -> Iterator[dict[str, str]]:
+    """Each unit's properties; one that stands there several times has its values by line."""
+    for block in text.split("\n\n"):
+        properties: dict[str, str] = {}
+        for line in block.splitlines():
+            key, equals, value = line.partition("=")
+            if equals:
+                properties[key] = f"{properties[key]}\n{value}" if key in properties else value
+        if "Id" in properties:
+            yield properties
