@@ -53,13 +53,13 @@ _socketgate() {
     check) options='-h --help --allow --deny --config --strict --no-lookups --json' ;;
     match) options='-h --help --allow --deny --config --resolve --libwrap --json --jsonl' ;;
     unit) options='-h --help --listen --resident --launch --backend --handoff --user --install --remove --root --force --json --systemd-version' ;;
-    status) options='-h --help --json --gates' ;;
-    top) options='-h --help --seconds --count --gates' ;;
-    explain) options='-h --help --files --config --json --gates' ;;
-    reload) options='-h --help --gates' ;;
+    status) options='-h --help --json --no-pager --gates' ;;
+    top) options='-h --help --seconds --count --json --gates' ;;
+    explain) options='-h --help --files --config --json --no-pager --gates' ;;
+    reload) options='-h --help --json --gates' ;;
     ban) options='-h --help --for --daemon --prefix --reason --origin --force --config' ;;
     unban) options='-h --help --all --daemon --prefix --origin --ignore-missing --config' ;;
-    bans) options='-h --help --daemon --origin --json --config' ;;
+    bans) options='-h --help --daemon --origin --json --no-pager --config' ;;
     metrics) options='-h --help --output --serve --gates' ;;
     import) options='-h --help --json' ;;
     esac

@@ -62,6 +62,7 @@ complete -c socketgate -n '__fish_seen_subcommand_from unit' -F
 complete -c socketgate -n "$no_verb" -a status -d 'show how the gates are: sockets, backends, rules in force, who was refused'
 complete -c socketgate -n '__fish_seen_subcommand_from status' -s h -l help -d 'show this help message and exit'
 complete -c socketgate -n '__fish_seen_subcommand_from status' -l json -d 'print JSON'
+complete -c socketgate -n '__fish_seen_subcommand_from status' -l no-pager -d 'print without a pager'
 complete -c socketgate -n '__fish_seen_subcommand_from status' -l gates -x -a '(__fish_complete_directories)' -d 'where the gates have their folders'
 complete -c socketgate -n '__fish_seen_subcommand_from status' -a '(path basename /run/socketgate/gate/*)'
 
@@ -69,6 +70,7 @@ complete -c socketgate -n "$no_verb" -a top -d 'show the gates at work, once a s
 complete -c socketgate -n '__fish_seen_subcommand_from top' -s h -l help -d 'show this help message and exit'
 complete -c socketgate -n '__fish_seen_subcommand_from top' -l seconds -x -d 'between two looks'
 complete -c socketgate -n '__fish_seen_subcommand_from top' -l count -x -d 'print so many tables instead of a live one'
+complete -c socketgate -n '__fish_seen_subcommand_from top' -l json -d 'with --count: print JSON, a line for each look'
 complete -c socketgate -n '__fish_seen_subcommand_from top' -l gates -x -a '(__fish_complete_directories)' -d 'where the gates have their folders'
 complete -c socketgate -n '__fish_seen_subcommand_from top' -a '(path basename /run/socketgate/gate/*)'
 
@@ -77,11 +79,13 @@ complete -c socketgate -n '__fish_seen_subcommand_from explain' -s h -l help -d 
 complete -c socketgate -n '__fish_seen_subcommand_from explain' -l files -d 'by the files as they are now, and whether that differs from what is in force'
 complete -c socketgate -n '__fish_seen_subcommand_from explain' -l config -r -F -d 'with --files, instead of socketgate.toml'
 complete -c socketgate -n '__fish_seen_subcommand_from explain' -l json -d 'print JSON'
+complete -c socketgate -n '__fish_seen_subcommand_from explain' -l no-pager -d 'print without a pager'
 complete -c socketgate -n '__fish_seen_subcommand_from explain' -l gates -x -a '(__fish_complete_directories)' -d 'where the gates have their folders'
 complete -c socketgate -n '__fish_seen_subcommand_from explain' -a '(path basename /run/socketgate/gate/*)'
 
 complete -c socketgate -n "$no_verb" -a reload -d 'read the rules now, and say whether they are in force'
 complete -c socketgate -n '__fish_seen_subcommand_from reload' -s h -l help -d 'show this help message and exit'
+complete -c socketgate -n '__fish_seen_subcommand_from reload' -l json -d 'print JSON'
 complete -c socketgate -n '__fish_seen_subcommand_from reload' -l gates -x -a '(__fish_complete_directories)' -d 'where the gates have their folders'
 complete -c socketgate -n '__fish_seen_subcommand_from reload' -a '(path basename /run/socketgate/gate/*)'
 
@@ -98,7 +102,7 @@ complete -c socketgate -n '__fish_seen_subcommand_from ban' -l config -r -F -d '
 complete -c socketgate -n "$no_verb" -a unban -d 'end the ban of an address or a network'
 complete -c socketgate -n '__fish_seen_subcommand_from unban' -s h -l help -d 'show this help message and exit'
 complete -c socketgate -n '__fish_seen_subcommand_from unban' -l all -d 'end every ban'
-complete -c socketgate -n '__fish_seen_subcommand_from unban' -l daemon -x -a '(path basename /run/socketgate/gate/*)' -d 'only the ban for this daemon, or ALL'
+complete -c socketgate -n '__fish_seen_subcommand_from unban' -l daemon -x -a '(path basename /run/socketgate/gate/*)' -d 'only bans for this daemon, or for ALL'
 complete -c socketgate -n '__fish_seen_subcommand_from unban' -l prefix -x -d 'as it was banned'
 complete -c socketgate -n '__fish_seen_subcommand_from unban' -l origin -x -d 'only bans of this origin'
 complete -c socketgate -n '__fish_seen_subcommand_from unban' -l ignore-missing -d 'what isn\'t banned is no failure'
@@ -109,6 +113,7 @@ complete -c socketgate -n '__fish_seen_subcommand_from bans' -s h -l help -d 'sh
 complete -c socketgate -n '__fish_seen_subcommand_from bans' -l daemon -x -a '(path basename /run/socketgate/gate/*)' -d 'only what concerns it'
 complete -c socketgate -n '__fish_seen_subcommand_from bans' -l origin -x -d 'only bans of this origin'
 complete -c socketgate -n '__fish_seen_subcommand_from bans' -l json -d 'print JSON'
+complete -c socketgate -n '__fish_seen_subcommand_from bans' -l no-pager -d 'print without a pager'
 complete -c socketgate -n '__fish_seen_subcommand_from bans' -l config -r -F -d 'instead of /etc/socketgate/socketgate.toml'
 
 complete -c socketgate -n "$no_verb" -a metrics -d 'print the gates\' numbers for Prometheus, write them to a file, or serve them'
