@@ -44,6 +44,7 @@ class Outcome(Enum):
     OVER_LIMIT = "over-limit"
     CLIENT_GONE = "client-gone"
     ERROR = "error"
+    KEPT = "kept"
 
     #: By identity: members are singletons, and Enum's own hash is a call into Python.
     __hash__ = object.__hash__
@@ -80,6 +81,9 @@ KINDS = {
         "connect from", ", but the client has gone", LEVELS["info"], "106", is_summed_up=True),
     Outcome.ERROR: Kind(
         "refused connect from", ": internal error", LEVELS["err"], "107", is_summed_up=True),
+    Outcome.KEPT: Kind(
+        "connect from", ", kept for the gate's next start", LEVELS["info"], "10e",
+        is_summed_up=False),
 }
 # fmt: on
 

@@ -8,8 +8,8 @@
 
 The usual connection goes the whole way without a task, in the listener's reader callback; only
 those that need a lookup or a command wait, in a task of their own. Each ends in exactly one audit
-line (but who leaves systemd's descriptor store while no gate runs: docs/reliability.md), and
-whatever goes wrong on the way costs that one connection, which is denied.
+line (who is kept over a restart, in one of each gate), and whatever goes wrong on the way costs
+that one connection, which is denied.
 """
 
 import asyncio
@@ -43,8 +43,8 @@ log = logging.getLogger(__name__)
 #: Connections taken in one go before the loop looks at anything else.
 MAX_BURST = 32
 
-#: Where others have the client now: it is theirs to end.
-GIVEN_AWAY = frozenset({Outcome.HANDED_OVER, Outcome.TWISTED})
+#: Others have the client now: it is theirs to end.
+GIVEN_AWAY = frozenset({Outcome.HANDED_OVER, Outcome.TWISTED, Outcome.KEPT})
 
 #: How often, in seconds, a stopping gate looks who only waits.
 LOOK_AGAIN_SECONDS = 0.2
@@ -130,10 +130,8 @@ class Gate:
             self._leave(connection)
         self._accepted = []
         for connection in self.handoff.close():
-            if connection.stored:
-                connection.close()
-            else:
-                self._end(connection, Outcome.BACKEND_UNAVAILABLE)
+            kept = Outcome.KEPT if connection.stored else Outcome.BACKEND_UNAVAILABLE
+            self._end(connection, kept)
         self._farewells.close()
         self.audit.close()
 
@@ -343,7 +341,7 @@ class Gate:
     def _leave(self, connection: Connection) -> None:
         """The gate stops: a stored connection goes on with the next start, others are refused."""
         if connection.stored:
-            connection.close()
+            self._end(connection, Outcome.KEPT)
         else:
             self._refuse(connection, "the gate stopped")
 
@@ -368,7 +366,7 @@ class Gate:
     def _end(self, connection: Connection, outcome: Outcome) -> None:
         """The one end of every connection: our copy is closed, then the audit line is written."""
         try:
-            if connection.stored:
+            if connection.stored and outcome is not Outcome.KEPT:
                 self._stations.store.let_go(connection)
             if connection.verdict is not None and connection.verdict.actions:
                 if connection.was_told and outcome not in GIVEN_AWAY:

@@ -168,6 +168,17 @@ def test_who_waits_for_a_lookup_is_decided_after_the_gates_end(
     wait_stored(box, name, 0)
 
 
+def test_who_waits_when_the_gate_is_stopped_has_an_entry(box: Box, client_host: ClientHost) -> None:
+    gate_on(box, "halt", 1302, backend_runs=False)
+    with start_load(client_host, 1302, 10, 10) as load:
+        wait_stored(box, "halt", 10)
+        box.run("systemctl", "stop", "socketgate@halt.service")
+        visits = visits_of(load)
+    entries = box.journal("SYSLOG_IDENTIFIER=halt", "SOCKETGATE_OUTCOME=kept")
+    assert {entry["SOCKETGATE_CLIENT_ADDR"] for entry in entries} == {client_host.address4}
+    assert (len(entries), any(visit["answer"] for visit in visits)) == (10, False)
+
+
 def test_who_is_gone_takes_no_place_in_the_store(box: Box, client_host: ClientHost) -> None:
     gate_on(box, "gone", 1301, backend_runs=False)
     with start_load(client_host, 1301, 10, 10) as load:

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import resource
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -16,12 +17,14 @@ from socketgate.audit import Audit
 from socketgate.command_message import Ended
 from socketgate.commands import Wanted
 from socketgate.config import DaemonConfig, Limits, RulesConfig
+from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
 from socketgate.gate import Gate
 from socketgate.handoff import Handoff
 from socketgate.journal import Journal
 from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
+from socketgate.notify import Notifier
 from socketgate.reload import RulesInForce
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import Need, Request
@@ -29,7 +32,14 @@ from socketgate.stations import Stations
 from tests.support.backendstub import BackendStub, Peer
 from tests.support.clients import client_of, listening
 from tests.support.inbox import Fields, parse_entry
-from tests.support.waiting import PATIENCE_SECONDS, Calls, let_the_loop_turn, open_descriptors, play
+from tests.support.waiting import (
+    PATIENCE_SECONDS,
+    Calls,
+    environment,
+    let_the_loop_turn,
+    open_descriptors,
+    play,
+)
 
 TRUSTED = frozenset({os.geteuid()})
 ALLOW_ALL = ""
@@ -552,6 +562,25 @@ def test_past_its_time_a_stop_denies_who_still_waits_for_a_lookup(tmp_path: Path
             assert sees_the_end(client)
 
     staged(tmp_path, scene, deny=BY_NAME)
+
+
+def test_who_is_in_the_store_when_the_gate_stops_is_kept(tmp_path: Path) -> None:
+    """The next start goes on with the client, so the end isn't the client's."""
+
+    async def scene(stage: Stage) -> None:
+        store = DescriptorStore(Notifier(print))
+        stage.gate._stations = replace(stage.gate._stations, store=store)
+        with client_of(stage.listener) as client:
+            await stage.names.asked.wait(1)
+            await stage.gate.stop(10 * PATIENCE_SECONDS)
+            assert await stage.outcomes(1) == ["kept"]
+            assert select.select([client], [], [], 0)[0] == []
+
+    path = str(tmp_path / "manager.sock")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        with environment(NOTIFY_SOCKET=path, FDSTORE=None):
+            staged(tmp_path, scene, deny=BY_NAME)
 
 
 def test_a_stop_while_the_rules_settle_ends_when_all_are_decided(tmp_path: Path) -> None:

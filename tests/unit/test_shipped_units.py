@@ -19,7 +19,7 @@ OWN = re.compile(
 )
 
 #: docs/design.md 8: one for each kind of entry.
-MESSAGE_IDS = [f"5d0e7a1c6b5e4d0b9a52c0f6f3b8a{kind:x}" for kind in range(0x101, 0x10E)]
+MESSAGE_IDS = [f"5d0e7a1c6b5e4d0b9a52c0f6f3b8a{kind:x}" for kind in range(0x101, 0x10F)]
 
 
 def settings(name: str) -> list[str]:
