@@ -19,15 +19,11 @@ TEMPLATE = "socketgate@"
 #: How long systemd may take to answer, in seconds.
 PATIENCE_SECONDS = 3.0
 
-_OF_BOTH = ("Id", "LoadState", "ActiveState", "SubState", "Result", "UnitFileState")
-_OF_SERVICES = (
-    *_OF_BOTH,
-    "StatusText",
-    "NRestarts",
-    "TriggeredBy",
-    "StateChangeTimestampMonotonic",
-)
-_OF_SOCKETS = (*_OF_BOTH, "FileDescriptorName", "Listen", "StateChangeTimestampMonotonic")
+_ASKED = (
+    "Id", "LoadState", "ActiveState", "Result", "UnitFileState", "StateChangeTimestampMonotonic",
+    "StatusText", "NRestarts", "TriggeredBy",
+    "FileDescriptorName", "Listen", "Triggers",
+)  # fmt: skip
 
 Properties = Mapping[str, str]
 
@@ -65,7 +61,7 @@ class GateUnit:
 
 def gate_units() -> list[GateUnit]:
     """All that run, wait, have failed, or are to be there from boot on."""
-    found = _units(f"{TEMPLATE}*.service", SHARED_SERVICE)
+    found = _units(f"{TEMPLATE}*.socket", f"{TEMPLATE}*.service", SHARED_SERVICE)
     return [unit for unit in found if unit.state is not UnitState.STOPPED or unit.is_enabled]
 
 
@@ -77,25 +73,31 @@ def gate_unit(name: str) -> GateUnit | None:
 
 
 def _units(*names: str) -> list[GateUnit]:
-    services = _show(names, _OF_SERVICES)
-    triggers = {one for service in services for one in service.get("TriggeredBy", "").split()}
-    sockets = _show(sorted(triggers), _OF_SOCKETS) if triggers else []
-    return gates_of(services, sockets, time.time() - time.monotonic())
+    """Services and sockets, and of each what belongs to it: systemd need not have it in memory."""
+    units = _show(names)
+    related = {
+        other
+        for unit in units
+        for key in ("Triggers", "TriggeredBy")
+        for other in unit.get(key, "").split()
+    }
+    missing = related - {unit["Id"] for unit in units}
+    units += _show(sorted(missing)) if missing else []
+    return gates_of(units, time.time() - time.monotonic())
 
 
-def gates_of(
-    services: Iterable[Properties], sockets: Iterable[Properties], boot: float
-) -> list[GateUnit]:
-    """Gates from what `systemctl show` says of both; `boot` is when the monotonic clock began.
+def gates_of(units: Iterable[Properties], boot: float) -> list[GateUnit]:
+    """Gates from what `systemctl show` says of units; `boot` is when the monotonic clock began.
 
     A service that no socket can start is none: so looks the template with a name nobody has used.
     """
-    by_id = {socket["Id"]: socket for socket in sockets if socket["LoadState"] == "loaded"}
+    by_id = {unit["Id"]: unit for unit in units if unit["LoadState"] == "loaded"}
     found = []
-    for service in services:
-        own = [by_id[one] for one in service.get("TriggeredBy", "").split() if one in by_id]
-        if own or service["ActiveState"] != "inactive":
-            found.append(_gate(service, own, boot))
+    for service in by_id.values():
+        if service["Id"].endswith(".service"):
+            own = [by_id[one] for one in service.get("TriggeredBy", "").split() if one in by_id]
+            if own or service["ActiveState"] != "inactive":
+                found.append(_gate(service, own, boot))
     return sorted(found, key=lambda unit: unit.name)
 
 
@@ -144,9 +146,9 @@ def _sockets_state(sockets: Sequence[Properties]) -> tuple[UnitState, Properties
     return UnitState.STOPPED, sockets[0]
 
 
-def _show(units: Sequence[str], properties: Iterable[str]) -> list[dict[str, str]]:
+def _show(units: Sequence[str]) -> list[dict[str, str]]:
     """`systemctl show`: every unit that is loaded or named; nothing where systemd isn't."""
-    words = ["systemctl", "show", f"--property={','.join(properties)}", "--", *units]
+    words = ["systemctl", "show", f"--property={','.join(_ASKED)}", "--", *units]
     try:
         done = subprocess.run(  # noqa: S603  # names are checked, and no options
             words, capture_output=True, timeout=PATIENCE_SECONDS, check=True

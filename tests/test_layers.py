@@ -45,7 +45,9 @@ LAYERS = {
         rulefiles tablefile largerules compiler reload
         varlink answers control
         """,
-    "what checks the rules and plays them through": "socketunits gateunits surroundings namecheck dryrun",
+    "what checks the rules and plays them through": """
+        socketunits gateunits surroundings namecheck dryrun
+        """,
     "the gate": "stations hearing gate",
     "what a gate tells": "report explain operations metrics",
     "the daemon": "daemon",

@@ -26,10 +26,11 @@ def silent_words(unit: GateUnit | None) -> tuple[Tone, str]:
 def status_text(name: str, status: StatusAnswer, now: float, paint: Paint) -> str:
     """A gate that answers."""
     rules = status["rules"]
-    tone, state = _state(status)
+    tone, remarks = _remarks(status)
     since = _when(status["started_at"], now)
+    deciding = f"{paint(tone, 'deciding')} since {since}; process {status['pid']}"
     lines = [
-        ("State", [f"{paint(tone, state)} since {since}; process {status['pid']}"]),
+        ("State", [deciding, *(paint(tone, remark) for remark in remarks)]),
         ("Rules", rules_lines(rules, now)),
         ("Error", [paint(Tone.BAD, printable(rules["error"]))] if rules["error"] else []),
         ("Bans", [str(status["bans"])]),
@@ -45,7 +46,7 @@ def silent_text(name: str, unit: GateUnit | None, now: float, paint: Paint) -> s
         return _head(name, "gate", tone, paint) + fields([("State", [paint(tone, state)])])
     since = f" since {_when(unit.since, now)}" if unit.since is not None else ""
     has_failed = unit.state is UnitState.FAILED
-    result = f"; {unit.culprit}: {unit.result}" if has_failed else ""
+    result = f"; {unit.culprit}: {unit.result}" if has_failed and unit.result != "success" else ""
     return _head(name, unit.service, tone, paint) + fields(
         [
             ("State", [f"{paint(tone, state)}{since}{result}"]),
@@ -65,17 +66,17 @@ def _head(name: str, about: str, tone: Tone, paint: Paint) -> str:
     return f"{paint(tone, '●')} {paint(Tone.STRONG, printable(name))} - {printable(about)}\n"
 
 
-def _state(status: StatusAnswer) -> tuple[Tone, str]:
-    """As bad as the worst of its parts."""
+def _remarks(status: StatusAnswer) -> tuple[Tone, list[str]]:
+    """What is wrong with it, and how bad that is."""
     starved = [
         printable(gate["daemon"])
         for gate in status["gates"]
         if all(backend["trouble"] for backend in gate["backends"])
     ]
-    state = "deciding by earlier rules" if status["rules"]["error"] else "deciding"
+    remarks = ["by earlier rules: the files have an error"] if status["rules"]["error"] else []
     if starved:
-        return Tone.BAD, f"{state}, but clients of {', '.join(starved)} find no backend"
-    return Tone.WARNING if status["rules"]["error"] else Tone.GOOD, state
+        return Tone.BAD, [*remarks, f"clients of {', '.join(starved)} find no backend"]
+    return Tone.WARNING if remarks else Tone.GOOD, remarks
 
 
 def _gate_text(gate: GateState, now: float, paint: Paint) -> str:
@@ -115,8 +116,11 @@ def _backend(backend: BackendState, paint: Paint) -> str:
     path, trouble = printable(backend["path"]), printable(backend["trouble"] or "")
     if trouble:
         return paint(Tone.BAD, trouble if path in trouble else f"{path}: {trouble}")
-    on_their_way = f"{count(backend['unacknowledged'], 'client')} on the way to it"
-    return f"{path}: {'connected' if backend['channels'] else 'there'}, {on_their_way}"
+    state = "connected" if backend["channels"] else "there"
+    on_their_way = backend["unacknowledged"]
+    return f"{path}: {state}" + (
+        f", {count(on_their_way, 'client')} on the way" if on_their_way else ""
+    )
 
 
 def _when(at: float, now: float) -> str:

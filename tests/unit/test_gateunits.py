@@ -29,7 +29,7 @@ SOCKET = {
 
 
 def gate(service: dict[str, str] | None = None, socket: dict[str, str] | None = None) -> GateUnit:
-    (found,) = gates_of([SERVICE | (service or {})], [SOCKET | (socket or {})], 1000.0)
+    (found,) = gates_of([SERVICE | (service or {}), SOCKET | (socket or {})], 1000.0)
     return found
 
 
@@ -80,16 +80,16 @@ def test_what_never_changed_has_no_since() -> None:
 def test_a_gate_of_several_daemons_has_all_of_them() -> None:
     service = SERVICE | {"Id": "socketgate.service", "TriggeredBy": "a.socket b.socket"}
     sockets = [SOCKET | {"Id": f"{name}.socket", "FileDescriptorName": name} for name in ("a", "b")]
-    (found,) = gates_of([service], sockets, 0.0)
+    (found,) = gates_of([service, *sockets], 0.0)
     assert (found.name, found.daemons) == ("+shared", ("a", "b"))
 
 
 def test_a_name_that_only_the_template_knows_is_no_gate() -> None:
-    assert gates_of([SERVICE], [SOCKET | {"LoadState": "bad-setting"}], 0.0) == []
+    assert gates_of([SERVICE, SOCKET | {"LoadState": "bad-setting"}], 0.0) == []
 
 
 def test_a_shared_service_that_nobody_uses_is_no_gate() -> None:
-    assert gates_of([SERVICE | {"Id": "socketgate.service", "TriggeredBy": ""}], [], 0.0) == []
+    assert gates_of([SERVICE | {"Id": "socketgate.service", "TriggeredBy": ""}], 0.0) == []
 
 
 def test_units_are_read_block_by_block() -> None:
