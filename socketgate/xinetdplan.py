@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a service of xinetd becomes behind the gate: units, rules, and what has no counterpart."""
 
+import ipaddress
+import re
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +10,15 @@ from pathlib import PurePosixPath
 from typing import TypeVar
 
 from socketgate.errors import ConfigError
-from socketgate.unitcheck import Reach, parse_listen, parse_name, parse_program, parse_user
+from socketgate.unitcheck import (
+    NOBODY,
+    Listen,
+    Reach,
+    parse_listen,
+    parse_name,
+    parse_program,
+    parse_user,
+)
 from socketgate.unitfile import UNITS, Plan, UnitFile, quote, render
 from socketgate.unitprograms import PLAIN, find_program
 from socketgate.xinetd import Attribute, Service
@@ -16,6 +26,7 @@ from socketgate.xinetdaccess import Client, NoPattern, Rules, access_rules, pars
 
 T = TypeVar("T")
 
+MAX_PORT = 65535
 #: Where host files go that the rules name.
 HOST_FILES = "/etc/socketgate"
 
@@ -72,7 +83,7 @@ NO_COUNTERPART = {
     "banner_success": "a rule in hosts.allow with the option 'banners FOLDER' sends one",
     "cps": "no rate of connections; fail2ban or the firewall can ban who comes too often",
     "deny_time": "no sensors; 'socketgate ban ADDRESS --for TIME' is what a script can call",
-    "groups": "a user of systemd's always has its supplementary groups",
+    "groups": "a unit's user always has its supplementary groups, initgroups(3)",
     "instances": "write MaxConnections= in a drop-in of the -gated.socket; more clients wait",
     "log_on_failure": "the journal has every refused client: journalctl SOCKETGATE_OUTCOME=refused",
     "log_on_success": "the journal has every client, and systemd when its unit ended",
@@ -85,23 +96,35 @@ NO_COUNTERPART = {
     "rpc_version": "no RPC services",
 }  # fmt: skip
 
+#: Words with which such an attribute asks for nothing: what a unit does anyway.
+NOTHING_ASKED = {
+    "cps": ("0", "0"),
+    "groups": ("yes",),
+    "instances": ("UNLIMITED",),
+    "mdns": ("no",),
+    "passenv": (),
+    "per_source": ("UNLIMITED",),
+}
+
 #: Why a service stays where it is: by the attribute that says so.
 IMPOSSIBLE = {
     "disable": "it is disabled",
     "type": "only a program can be put behind the gate: no internal services, RPC, TCPMUX",
+    "flags": "no sensors: no program ran here; 'socketgate ban' is what a script can call",
     "socket_type": "only streams can be decided about when they connect",
     "protocol": "only TCP",
     "wait": "the program takes the listening socket itself: give it a .socket unit of its own",
     "redirect": "a gate forwards no bytes: see systemd-socket-proxyd(8)",
     "server": "there is no server to start",
 }
+#: What xinetd doesn't start a service without; one of several.
+NECESSARY = (("wait",), ("user",), ("socket_type", "protocol"))
 IMPOSSIBLE_TYPES = frozenset({"INTERNAL", "RPC", "TCPMUX", "TCPMUXPLUS"})
 
 FLAGS_WITHOUT = {
     "IDONLY": "a rule 'KNOWN@...' lets only clients in whose host answers ident",
     "INTERCEPT": "every connection is decided about anyway",
     "LABELED": "the program runs in the label of its unit; see SELinuxContext= in systemd.exec(5)",
-    "SENSOR": "no sensors; 'socketgate ban' is what a script can call",
 }
 # fmt: on
 
@@ -122,23 +145,26 @@ def import_services(services: Sequence[Service]) -> list[Imported | Left]:
 
 
 def _import(service: Service, names: set[str]) -> Imported:
+    if service.faults:
+        raise ConfigError("; ".join(service.faults))
     _refuse_what_cannot_be(service)
-    remarks: list[str] = []
+    remarks = [*service.remarks]
     words = _program(service, remarks)
     name = _name(service, words, names, remarks)
-    user = service.word("user")
     plan = Plan(
         name=name,
-        listens=(parse_listen(_address(service)),),
+        listens=(_listen(service),),
         words=_at(service, "server", lambda: parse_program(words)),
         program=_at(service, "server", lambda: find_program(words, has_user=True)),
-        user=_at(service, "user", lambda: parse_user(user)) if user not in ("", "root") else "",
+        user=_user(service, name),
     )
     if plan.program is PLAIN and not plan.user:
         remarks.append(f"{_place(service, 'server')}: {words[0]} runs as root, as it did")
     files = [*render(plan), *_drop_ins(service, name, remarks)]
     rules = _rules(service, name, remarks)
     for attribute in service.attributes.values():
+        if attribute.words == NOTHING_ASKED.get(attribute.name):
+            continue
         if reason := NO_COUNTERPART.get(attribute.name):
             remarks.append(f"{attribute.place}: {attribute.text}: {reason}")
         elif attribute.name not in READ and attribute.name not in SERVICE_SETTINGS:
@@ -152,11 +178,12 @@ def _refuse_what_cannot_be(service: Service) -> None:
     """Raises ConfigError for what a gate can't stand in front of."""
     types = {word.upper() for word in service.words("type")}
     refused = {
-        "disable": service.word("disable") == "yes",
+        "disable": service.says("disable"),
         "type": bool(types & IMPOSSIBLE_TYPES),
+        "flags": _has_flag(service, "SENSOR"),
         "socket_type": service.word("socket_type") not in ("", "stream"),
         "protocol": service.word("protocol") not in ("", "tcp"),
-        "wait": service.word("wait") == "yes",
+        "wait": service.says("wait"),
         "redirect": "redirect" in service.attributes,
         "server": not service.word("server"),
     }
@@ -165,6 +192,14 @@ def _refuse_what_cannot_be(service: Service) -> None:
             attribute = service.attributes.get(name)
             text = f"{attribute.text}: " if attribute else ""
             raise ConfigError(f"{_place(service, name)}: {text}{IMPOSSIBLE[name]}")
+    for names in NECESSARY:
+        if not any(service.word(name) for name in names):
+            missing = " and ".join(names)
+            raise ConfigError(f"{service.place}: without {missing} xinetd doesn't start it")
+    for flag in service.words("flags"):
+        if flag.upper() not in PLAIN_FLAGS | SOCKET_FLAGS.keys() | FLAGS_WITHOUT.keys():
+            place = _place(service, "flags")
+            raise ConfigError(f"{place}: flags = {flag}: there is no such flag: xinetd starts none")
 
 
 def _program(service: Service, remarks: list[str]) -> tuple[str, ...]:
@@ -200,27 +235,35 @@ def _name(service: Service, words: Sequence[str], names: set[str], remarks: list
     return own
 
 
-def _address(service: Service) -> str:
-    """The value of ListenStream=."""
+def _user(service: Service, name: str) -> str:
+    """The user the program runs as, unless that is root."""
+    user = service.word("user")
+    if user in NOBODY:
+        raise ConfigError(
+            f"{_place(service, 'user')}: user = {user}: shares its rights with everything that is"
+            f" nobody's; make a user for the program (sysusers.d(5)) and write: user = {name}"
+        )
+    return "" if user in ("root", "0") else _at(service, "user", lambda: parse_user(user))
+
+
+def _listen(service: Service) -> Listen:
+    """Where it listens: the value of ListenStream=."""
     port = service.word("port") or _port_of(service)
-    bind = _bound(service)
-    if not bind and _is_ipv6_only(service):
-        return f"[::]:{port}"
-    if not bind:
-        return f"0.0.0.0:{port}" if _has_flag(service, "IPV4") else port
-    name = "bind" if "bind" in service.attributes else "interface"
-    address = f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
-    _at(service, name, lambda: parse_listen(address))
-    return address
-
-
-def _bound(service: Service) -> str:
-    """The one address it listens on; empty for all."""
-    return service.word("bind") or service.word("interface")
-
-
-def _is_ipv6_only(service: Service) -> bool:
-    return service.word("v6only") == "yes"
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 1 <= int(port) <= MAX_PORT:
+        place = _place(service, "port")
+        raise ConfigError(f"{place}: port = {port}: write a number from 1 to {MAX_PORT}")
+    bind = service.attributes.get("bind")
+    if bind is None:
+        alone = f"0.0.0.0:{port}" if _has_flag(service, "IPV4") else port
+        return parse_listen(f"[::]:{port}" if service.says("v6only") else alone)
+    try:
+        address = ipaddress.ip_address(bind.words[0])
+    except ValueError:
+        raise ConfigError(
+            f"{bind.place}: {bind.text}: a socket unit takes no names: write the address"
+        ) from None
+    shown = f"[{address}]" if address.version == 6 else f"{address}"
+    return _at(service, "bind", lambda: parse_listen(f"{shown}:{port}"))
 
 
 def _port_of(service: Service) -> str:
@@ -247,14 +290,14 @@ def _drop_ins(service: Service, name: str, remarks: list[str]) -> list[UnitFile]
         files.append(UnitFile(path, "\n".join(["[Service]", *lines, ""])))
     flags = [flag.upper() for flag in service.words("flags")]
     socket_lines = [SOCKET_FLAGS[flag] for flag in flags if flag in SOCKET_FLAGS]
-    socket_lines += ["BindIPv6Only=ipv6-only"] if _is_ipv6_only(service) else []
+    socket_lines += ["BindIPv6Only=ipv6-only"] if service.says("v6only") else []
     if socket_lines:
         path = f"{UNITS}/socketgate@{name}.socket.d/xinetd.conf"
         files.append(UnitFile(path, "\n".join(["[Socket]", *socket_lines, ""])))
-    for flag in flags:
-        if flag not in PLAIN_FLAGS and flag not in SOCKET_FLAGS:
-            reason = FLAGS_WITHOUT.get(flag, "unknown to socketgate")
-            remarks.append(f"{_place(service, 'flags')}: flags = {flag}: {reason}")
+    place = _place(service, "flags")
+    remarks += [
+        f"{place}: flags = {flag}: {FLAGS_WITHOUT[flag]}" for flag in flags if flag in FLAGS_WITHOUT
+    ]
     return files
 
 
@@ -275,7 +318,7 @@ def _rules(service: Service, name: str, remarks: list[str]) -> Rules:
                 f"{_place(service, list_name)}: {client.name}: taken for a host; if it is a network"
                 " of networks(5), write its number"
             )
-    is_dual = parse_listen(_address(service)).reach is not Reach.IPV4
+    is_dual = _listen(service).reach is not Reach.IPV4
     rules = access_rules(name, only_from, no_access, HOST_FILES, is_dual=is_dual)
     if _has_flag(service, "NOLIBWRAP"):
         # What xinetd lets in, no rule of hosts.allow or hosts.deny keeps out.

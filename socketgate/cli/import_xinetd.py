@@ -3,18 +3,20 @@
 
 import argparse
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from socketgate.cli import ExitCode
 from socketgate.cli.output import json_text, printable, write
 from socketgate.unitfile import UnitFile
-from socketgate.xinetd import load_services
+from socketgate.xinetd import load_configuration
 from socketgate.xinetdplan import Imported, Left, import_services
 
 HELP = "print the units and rules that do what another program's configuration says"
 EPILOG = """\
 Nothing is written. What has no counterpart is said in comments, by file and line.
+Exit status: 0, or 2 if something in the files can't be read; the rest is printed all the same.
 Example: socketgate import xinetd /etc/xinetd.conf"""
 ABOVE = "/etc/hosts.allow, above all that is there:"
 
@@ -32,12 +34,17 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
-    done = import_services(load_services(arguments.files))
+    read = load_configuration(arguments.files)
+    done = import_services(read.services)
     if arguments.json:
         write(json_text([_described(one) for one in done]))
     else:
-        write("\n".join(map(_shown, done)))
-    return ExitCode.OK
+        remarks = [f"# {printable(remark)}\n" for remark in read.remarks]
+        write("\n".join([*remarks, *map(_shown, done)]))
+    faults = [*read.faults, *(fault for service in read.services for fault in service.faults)]
+    for fault in faults:
+        print(f"socketgate: {printable(fault)}", file=sys.stderr)
+    return ExitCode.WRONG if faults else ExitCode.OK
 
 
 def _shown(one: Imported | Left) -> str:

@@ -3,7 +3,6 @@
 
 import contextlib
 import socket
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,12 @@ import pytest
 
 from socketgate.rules.source import Source, Sources, Text
 from socketgate.rules.table import build_table
-from socketgate.xinetd import load_services
+from socketgate.xinetd import load_configuration
 from socketgate.xinetdplan import Imported, import_services
 from tests.support.corpus import settle
 from tests.support.libwrap import Question
+from tests.support.xinetd import PATIENCE_SECONDS, xinetd
 
-PATIENCE_SECONDS = 20.0
 #: xinetd.conf(5): zeros at the end stand for everything.
 EVERYBODY = ".".join(["0"] * 4)
 
@@ -144,17 +143,8 @@ def configuration(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def running(configuration: Path) -> Iterator[None]:
     """The real xinetd with this configuration."""
-    pid = configuration.with_name("pid")
-    words = ["xinetd", "-dontfork", "-f", str(configuration)]
-    words += ["-pidfile", str(pid), "-filelog", "/dev/stderr"]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stderr is not None
-            assert any("Started working" in line for line in process.stderr)
-            yield
-        finally:
-            process.terminate()
-            process.communicate(timeout=PATIENCE_SECONDS)
+    with xinetd(configuration):
+        yield
 
 
 def real_answer(case: Case, port: int) -> str:
@@ -181,7 +171,7 @@ def our_answer(one: Imported, case: Case) -> str:
 @pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("number", range(len(CASES)), ids=map(str, CASES))
 def test_xinetd_and_the_rules_agree(number: int, configuration: Path) -> None:
-    one = import_services(load_services([configuration]))[number]
+    one = import_services(load_configuration([configuration]).services)[number]
     assert isinstance(one, Imported), one
     case = CASES[number]
     assert our_answer(one, case) == real_answer(case, one.plan.listens[0].port)

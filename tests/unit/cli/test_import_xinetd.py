@@ -11,6 +11,7 @@ TELNET = """\
 service telnet
 {
     socket_type = stream
+    wait = no
     user = telnetd
     server = /usr/sbin/in.telnetd
     only_from = 192.0.2.0
@@ -48,14 +49,14 @@ def test_rules_are_shown_with_where_they_go(
 def test_what_has_no_counterpart_is_a_comment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert f"#   {tmp_path}/xinetd.conf:7: cps = 10 30: " in printed(tmp_path, capsys)
+    assert f"#   {tmp_path}/xinetd.conf:8: cps = 10 30: " in printed(tmp_path, capsys)
 
 
 def test_a_service_that_is_left_is_a_comment(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown = printed(tmp_path, capsys).partition("# time is not imported:\n")[2]
-    assert shown.startswith(f"#   {tmp_path}/xinetd.conf:11: type = INTERNAL: ")
+    assert shown.startswith(f"#   {tmp_path}/xinetd.conf:12: type = INTERNAL: ")
 
 
 def test_the_command_that_is_named_writes_the_same_units(
@@ -76,12 +77,38 @@ def test_json_says_why_a_service_is_left(
     assert (time["service"], time["daemon"]) == ("time", None)
 
 
-def test_a_mistake_in_the_file_is_one_line_and_exit_code_2(
+MISTAKES = """\
+defaults
+{
+    nice = 3
+}
+service broken
+{
+    port 23
+}
+rubbish
+"""
+
+
+def test_a_mistake_is_said_and_the_rest_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "xinetd.conf"
-    file.write_text("service x\n")
+    file.write_text(MISTAKES + TELNET)
     assert main(["import", "xinetd", str(file)]) == 2
-    assert capsys.readouterr().err == (
-        f"socketgate: {file}:1: expected '{{' on a line of its own\n"
-    )
+    out, err = capsys.readouterr()
+    assert err.splitlines() == [
+        (f"socketgate: {file}:9: 'rubbish': expected 'service NAME', 'defaults', 'include' or"
+        " 'includedir'"),
+        f"socketgate: {file}:7: 'port 23': expected ATTRIBUTE = VALUE",
+    ]
+    assert out.startswith(f"# {file}:3: nice = 3: passed over as by xinetd")
+    assert "# broken is not imported:" in out
+    assert "ListenStream=23" in out
+
+
+def test_a_file_that_is_not_there_is_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", "xinetd", str(tmp_path / "none")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
