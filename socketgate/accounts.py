@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Whether a user or group exists, for the options `user` and `group` of hosts_options(5)."""
+"""Accounts of this machine: whether one exists, for the options `user` and `group` of
+hosts_options(5), and the name of a local client's.
+"""
 
 import grp
 import os
@@ -21,3 +23,11 @@ def look_up_account(name: bytes, *, is_group: bool) -> Found:
     except KeyError:
         return Found(answer=False)
     return Found(answer=True)
+
+
+def name_of_user(uid: int) -> Found:
+    """Ask getpwuid(3). Blocks. Who has no name goes by the number."""
+    try:
+        return Found(os.fsencode(pwd.getpwuid(uid).pw_name))
+    except KeyError:
+        return Found(b"%d" % uid)

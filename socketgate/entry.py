@@ -155,9 +155,10 @@ class EntryWriter:
         if verdict is not None and verdict.place is not None:
             fields["SOCKETGATE_RULE_FILE"] = verdict.place.origin
             fields["SOCKETGATE_RULE_LINE"] = verdict.place.line
-        for name, fact in (("HOST", Fact.CLIENT_NAME), ("USER", Fact.CLIENT_USER)):
-            if value := known_fact(connection.request, fact):
-                fields[f"SOCKETGATE_CLIENT_{name}"] = value
+        if host := known_fact(connection.request, Fact.CLIENT_NAME):
+            fields["SOCKETGATE_CLIENT_HOST"] = host
+        if user := known_user(connection.request):
+            fields["SOCKETGATE_CLIENT_USER"] = user
         if connection.lookup_notes:
             fields["SOCKETGATE_LOOKUP"] = "; ".join(connection.lookup_notes)
         return fields
@@ -192,12 +193,20 @@ def known_fact(request: Request | None, fact: Fact) -> str | None:
     return value.decode("utf-8", "backslashreplace")
 
 
+def known_user(request: Request | None) -> str | None:
+    """The user, if one was found; a local one at least by the number that the kernel says."""
+    user = known_fact(request, Fact.CLIENT_USER)
+    if user is None and request is not None and request.uid is not None:
+        return str(request.uid)
+    return user
+
+
 def message(connection: Connection, outcome: Outcome) -> str:
     """The text of an audit line, as tcpd has it: the client is `%c` of hosts_access(5)."""
     kind = KINDS[outcome]
     address = client_text(connection)
     host = known_fact(connection.request, Fact.CLIENT_NAME) or address
-    user = known_fact(connection.request, Fact.CLIENT_USER)
+    user = known_user(connection.request)
     client = f"{user}@{host}" if user else host
     if outcome is Outcome.TWISTED and connection.verdict is not None:
         for action in connection.verdict.actions:

@@ -2,7 +2,6 @@
 """From what accept(2) told to what the rules look at: who is at the two ends of a connection."""
 
 import os
-import pwd
 import socket
 import struct
 
@@ -15,6 +14,8 @@ IP = frozenset({socket.AF_INET, socket.AF_INET6})
 MAPPED = "::ffff:"
 #: So many addresses of ours are kept; a machine with more is a prefix bound to loopback.
 MAX_ADDRESSES = 1000
+#: Who has no address has no name.
+NAMELESS: dict[Lookup, Answer] = {Fact.CLIENT_NAME: UNKNOWN, Fact.SERVER_NAME: UNKNOWN}
 
 
 def is_ip(listener: Listener) -> bool:
@@ -82,14 +83,12 @@ class ServerAddresses:
 
 
 def build_request(connection: Connection) -> Request:
-    """What the rules may look at.
-
-    Nothing is looked up here but a local user's name over AF_UNIX.
-    """
+    """What the rules may look at. Nothing is looked up here."""
     listener = connection.listener
     daemon = os.fsencode(listener.name)
     if not is_ip(listener):
-        return Request(daemon=daemon, pid=os.getpid(), facts=_facts_without_address(connection))
+        uid = local_uid(connection)
+        return Request(daemon=daemon, pid=os.getpid(), facts=NAMELESS, uid=uid)
     peer = connection.peer
     return Request(
         daemon=daemon,
@@ -104,21 +103,14 @@ def _zones(*addresses: str) -> frozenset[bytes]:
     return frozenset(zone.encode() for one in addresses if (zone := one.partition("%")[2]))
 
 
-def _facts_without_address(connection: Connection) -> dict[Lookup, Answer]:
-    user = (
-        local_user(connection).encode()
-        if connection.listener.sock.family == socket.AF_UNIX
-        else UNKNOWN
-    )
-    return {Fact.CLIENT_NAME: UNKNOWN, Fact.SERVER_NAME: UNKNOWN, Fact.CLIENT_USER: user}
-
-
-def local_user(connection: Connection) -> str:
-    """The user at the other end of an AF_UNIX connection (SO_PEERCRED), by name or number."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=os.dup(connection.fd)) as sock:
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    _, uid, _ = struct.unpack("3i", credentials)
+def local_uid(connection: Connection) -> int | None:
+    """The user at the other end of an AF_UNIX connection (unix(7), SO_PEERCRED); else None."""
+    if connection.listener.sock.family != socket.AF_UNIX:
+        return None
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=connection.fd)
     try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    finally:
+        sock.detach()
+    _, uid, _ = struct.unpack("iIi", credentials)
+    return int(uid)

@@ -78,7 +78,7 @@ class Lookups:
         match fact:
             case ForwardAddresses(name):
                 return self._forward.found(name)
-            case Fact.CLIENT_USER:
+            case Fact.CLIENT_USER if request.uid is None:
                 is_known = UNKNOWN in (request.client.address, request.server.address)
                 return Found(UNKNOWN) if is_known else None
             case Fact.CLIENT_NAME if request.client.address == UNKNOWN:
@@ -109,6 +109,9 @@ class Lookups:
                 return await self._client_name(request, timeout_seconds)
             case Fact.SERVER_NAME:
                 return await self._name(fact, request, request.server, timeout_seconds)
+            case Fact.CLIENT_USER if request.uid is not None:
+                work = partial(accounts.name_of_user, request.uid)
+                return await self._account(fact, request, work, timeout_seconds)
             case Fact.CLIENT_USER:
                 return await self._client_user(request, timeout_seconds)
             case InNetgroup(group, host):
@@ -116,7 +119,7 @@ class Lookups:
                 return await self._in_netgroup(fact, request, work, timeout_seconds)
             case AccountExists(name, is_group):
                 work = partial(accounts.look_up_account, name, is_group=is_group)
-                return await self._account_exists(fact, request, work, timeout_seconds)
+                return await self._account(fact, request, work, timeout_seconds)
             case CommandStatus():
                 return await self._run_command(fact, request)
             case ForwardAddresses(name):
@@ -192,8 +195,8 @@ class Lookups:
             timeout_seconds=timeout_seconds or self._limits.netgroup_seconds,
         )
 
-    async def _account_exists(
-        self, fact: AccountExists, request: Request, work: Work, timeout_seconds: float | None
+    async def _account(
+        self, fact: Lookup, request: Request, work: Work, timeout_seconds: float | None
     ) -> Found:
         return await self._in_pool(
             self._accounts,
@@ -255,5 +258,7 @@ def _cache_key(fact: Lookup, request: Request) -> Hashable:
             return fact, plain(request.client.address)
         case Fact.SERVER_NAME:
             return fact, plain(request.server.address)
+        case Fact.CLIENT_USER:
+            return fact, request.uid
         case _:
             return fact

@@ -90,6 +90,8 @@ class Request:
     #: Zones of the addresses that are certain to exist: the connection came by that interface,
     #: even if it came up after the rules were read.
     zones: frozenset[bytes] = frozenset()
+    #: The user at the other end of an AF_UNIX connection, as the kernel says (SO_PEERCRED).
+    uid: int | None = None
 
     def with_fact(self, fact: Lookup, answer: Answer) -> "Request":
         """The same request, one fact richer."""
@@ -101,6 +103,7 @@ class Request:
             facts={**self.facts, fact: answer},
             seen=self.seen,
             zones=self.zones,
+            uid=self.uid,
         )
 
 

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pwd
 import socket
 import threading
 import time
@@ -215,3 +216,21 @@ def test_the_refused_client_sees_the_end_and_the_journal_says_so(
             str(gate.deny),
             "1",
         )
+
+
+@pytest.mark.parametrize(
+    ("rule", "user"),
+    [
+        pytest.param("test: {name}@ALL\n", "{name}", id="by-the-name-that-the-rule-needs"),
+        pytest.param("test: ALL\n", "{uid}", id="by-the-number-when-none-does"),
+    ],
+)
+def test_a_local_client_is_known_by_its_user(tmp_path: Path, rule: str, user: str) -> None:
+    texts = {"name": pwd.getpwuid(os.geteuid()).pw_name, "uid": str(os.geteuid())}
+    with socket.socket(socket.AF_UNIX) as listener, socket.socket(socket.AF_UNIX) as client:
+        listener.bind(str(tmp_path / "listener.sock"))
+        listener.listen()
+        with RunningGate(tmp_path, [("test", listener)], deny=rule.format_map(texts)) as gate:
+            client.connect(listener.getsockname())
+            (entry,) = gate.wait_entries(1, SOCKETGATE_OUTCOME="refused")
+            assert entry["SOCKETGATE_CLIENT_USER"] == user.format_map(texts)

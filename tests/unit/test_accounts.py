@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from socketgate.accounts import look_up_account
+from socketgate.accounts import look_up_account, name_of_user
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,8 @@ def test_an_account_exists_when_the_system_knows_its_name(
     name: bytes, is_group: bool, expected: bool
 ) -> None:
     assert look_up_account(name, is_group=is_group).answer is expected
+
+
+@pytest.mark.parametrize(("uid", "name"), [(0, b"root"), (2**32 - 2, b"4294967294")])
+def test_a_user_has_a_name_or_goes_by_the_number(uid: int, name: bytes) -> None:
+    assert name_of_user(uid).answer == name

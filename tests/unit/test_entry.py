@@ -4,11 +4,29 @@
 import pytest
 
 from socketgate.accept import Connection
-from socketgate.entry import BANNED_DIGITS, KINDS, EntryWriter, Outcome, known_fact, message
+from socketgate.entry import (
+    BANNED_DIGITS,
+    KINDS,
+    EntryWriter,
+    Outcome,
+    known_fact,
+    known_user,
+    message,
+)
 from socketgate.identify import ServerAddresses, build_request, set_addresses
 from socketgate.lane import Lane
 from socketgate.rules.option import Severity, Twist
-from socketgate.rules.request import PARANOID, UNKNOWN, Access, Answer, Fact, RulePlace, TableName
+from socketgate.rules.request import (
+    PARANOID,
+    UNKNOWN,
+    Access,
+    Answer,
+    Fact,
+    Lookup,
+    Request,
+    RulePlace,
+    TableName,
+)
 from socketgate.rules.verdict import Verdict
 from tests.support.build import request
 from tests.support.clients import connected, listening
@@ -85,6 +103,15 @@ def test_a_ban_has_a_message_id_of_its_own() -> None:
         connection.ban = "127.0.0.0/8"
         entry = encoded(connection, Outcome.REFUSED)
     assert (entry["SOCKETGATE_BAN"], entry["MESSAGE_ID"][-3:]) == ("127.0.0.0/8", BANNED_DIGITS)
+
+
+@pytest.mark.parametrize(
+    ("facts", "user"), [({}, "1000"), ({Fact.CLIENT_USER: b"bob"}, "bob")], ids=["number", "name"]
+)
+def test_a_local_user_is_known_at_least_by_the_number(
+    facts: dict[Lookup, Answer], user: str
+) -> None:
+    assert known_user(Request(daemon=b"sshd", uid=1000, facts=facts)) == user
 
 
 @pytest.mark.parametrize("answer", [UNKNOWN, PARANOID, None, True])

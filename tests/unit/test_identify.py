@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 import os
-import pwd
 import socket
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from socketgate.identify import (
     fixed_server,
     ip_text,
     is_ip,
-    local_user,
+    local_uid,
     unmapped,
 )
 from socketgate.lane import Server
@@ -92,18 +91,20 @@ def test_a_local_client_has_no_address_and_its_user_by_the_kernel(tmp_path: Path
         assert build_request(connection) == Request(
             daemon=b"sshd",
             pid=os.getpid(),
-            facts={
-                Fact.CLIENT_NAME: UNKNOWN,
-                Fact.SERVER_NAME: UNKNOWN,
-                Fact.CLIENT_USER: pwd.getpwuid(os.geteuid()).pw_name.encode(),
-            },
+            facts={Fact.CLIENT_NAME: UNKNOWN, Fact.SERVER_NAME: UNKNOWN},
+            uid=os.geteuid(),
         )
 
 
 def test_asking_for_the_local_user_keeps_the_descriptor(tmp_path: Path) -> None:
     with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
-        assert local_user(connection) == pwd.getpwuid(os.geteuid()).pw_name
+        assert local_uid(connection) == os.geteuid()
         os.fstat(connection.fd)
+
+
+def test_a_client_by_ip_is_no_local_user() -> None:
+    with listening() as listener, connected(listener) as (connection, _):
+        assert local_uid(connection) is None
 
 
 def test_the_zone_a_client_came_by_exists_for_the_rules() -> None:

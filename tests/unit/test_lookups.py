@@ -133,6 +133,26 @@ def test_a_user_is_asked_for_each_connection() -> None:
     assert with_lookups(scene) == [b"1, 22\r\n", b"2, 22\r\n"]
 
 
+LOCAL = Request(daemon=b"sshd", uid=0)
+
+
+def test_a_local_user_is_asked_of_the_machine() -> None:
+    async def scene(lookups: Lookups) -> object:
+        return await lookups.look_up(Fact.CLIENT_USER, LOCAL)
+
+    assert with_lookups(scene) == Found(b"root")
+
+
+def test_a_local_user_is_known_at_once_the_second_time() -> None:
+    async def scene(lookups: Lookups) -> object:
+        before = lookups.cached(Fact.CLIENT_USER, LOCAL)
+        await lookups.look_up(Fact.CLIENT_USER, LOCAL)
+        other = Request(daemon=b"sshd", uid=1)
+        return [before, *(lookups.cached(Fact.CLIENT_USER, one) for one in (LOCAL, other))]
+
+    assert with_lookups(scene) == [None, Found(b"root"), None]
+
+
 def test_a_rules_own_timeout_is_bounded() -> None:
     async def scene(_lookups: Lookups) -> object:
         async with IdentServer(stalls) as server:
