@@ -74,6 +74,14 @@ def test_a_user_is_unknown_when_the_ident_server(on: Asking, behaviour: str, loo
     assert entry["SOCKETGATE_LOOKUP"] == lookup
 
 
+def test_a_rule_says_how_long_an_ident_server_may_take(on: Asking) -> None:
+    """Two seconds, not the ten that it may take otherwise."""
+    on.rules("ALL: ALL: rfc931 2\n")
+    with ident_server(on.host, STRANGE, "stalls"):
+        _, entry = on.visit(STRANGE)
+    assert 2.0 <= int(entry["SOCKETGATE_USEC"]) / 1e6 < 10.0
+
+
 def test_without_an_ident_server_a_user_is_unknown(on: Asking) -> None:
     on.rules("ALL: ALL: rfc931\n")
     answer, entry = on.visit(SILENT)

@@ -1,36 +1,32 @@
 # SPDX-License-Identifier: MIT
 """Every option under a real systemd, with the shipped units and their sandboxes."""
 
-import json
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.box import Box
+from tests.support.boxrules import (
+    ALLOW,
+    DENY,
+    RUNNER,
+    STATE,
+    WITH_PRIVILEGES,
+    drop_in,
+    entry,
+    install,
+    rules,
+    visit,
+)
 
 pytestmark = pytest.mark.systemd
 
 UNITS = Path(__file__).resolve().parents[2] / "units"
-ALLOW, DENY = "/etc/hosts.allow", "/etc/hosts.deny"
-SERVICE = "socketgate-command.service"
-DROP_IN = f"/etc/systemd/system/{SERVICE}.d/test.conf"
-
-#: Where commands may write.
-STATE = "/var/lib/socketgate-command"
 
 #: Tenths: what `systemd-analyze security` may print at most.
 EXPOSURE = 15
-
-#: Says something, then prints all that the server says until it closes.
-VISIT = """
-import socket, sys
-with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=60) as server:
-    server.sendall(sys.argv[2].encode())
-    print(server.makefile(newline="").read(), end="")
-"""
 
 #: What the program behind the gate says of itself.
 PROGRAM = (
@@ -68,14 +64,24 @@ print("searched")
 """
 
 
+#: Says how the client's socket is set.
+SOCKET_OPTIONS = """#!/usr/bin/python3
+import socket
+client = socket.socket(fileno=0)
+alive = client.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+linger = client.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+print("keepalive", alive, "linger", *linger[::4], flush=True)
+"""
+SOCKET_PROGRAM = "/usr/local/bin/socket-options"
+
+
 @pytest.fixture(scope="module")
 def options_box(box: Box) -> Box:
-    """The module's box, with a program for each client on port 7, and by a launcher on port 8."""
-    for name, port, *words in (("each", "7"), ("resident", "8", "--resident")):
-        options = ("--json", "--install", f"--listen={port}", *words)
-        program = ("/bin/sh", "-c", PROGRAM)
-        said = json.loads(box.run("socketgate", "unit", name, *options, "--", *program).stdout)
-        box.shell(said["next"])
+    """The module's box: a program for each client, by a launcher, and one that shows its socket."""
+    install(box, "each", 7, "/bin/sh", "-c", PROGRAM)
+    install(box, "resident", 8, "--resident", "/bin/sh", "-c", PROGRAM)
+    box.write(SOCKET_PROGRAM, SOCKET_OPTIONS, mode=0o755)
+    install(box, "sockets", 9, SOCKET_PROGRAM)
     return box
 
 
@@ -83,24 +89,6 @@ def options_box(box: Box) -> Box:
 def no_rules(box: Box) -> Iterator[None]:
     yield
     box.run("rm", "-f", ALLOW, DENY)
-
-
-def visit(box: Box, port: int = 7, says: str = "") -> str:
-    return box.run("python3", "-c", VISIT, str(port), says).stdout
-
-
-def rules(box: Box, allow: str = "", deny: str = "") -> str:
-    """Put rules in place; the answer is the journal's end before anybody came."""
-    box.write(ALLOW, allow)
-    box.write(DENY, deny)
-    return box.cursor()
-
-
-def entry(box: Box, cursor: str) -> dict[str, str]:
-    """The audit line of the only client since then."""
-    entries = box.journal("SOCKETGATE_DAEMON=each", after_cursor=cursor)
-    (found,) = (one for one in entries if "SOCKETGATE_OUTCOME" in one)
-    return found
 
 
 @pytest.mark.parametrize("name", ["socketgate-command.service"])
@@ -111,7 +99,7 @@ def test_the_runner_is_no_more_exposed_than_promised(name: str) -> None:
 
 
 def test_systemd_has_nothing_to_say_about_the_units(box: Box) -> None:
-    words = ("systemd-analyze", "verify", "--man=no", "socketgate-command.socket", SERVICE)
+    words = ("systemd-analyze", "verify", "--man=no", "socketgate-command.socket", RUNNER)
     done = box.run(*words, check=False)
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
@@ -144,6 +132,60 @@ def test_banners_are_read_by_the_refused(options_box: Box) -> None:
     options_box.write("/etc/banners/each", "go away, %a\n")
     rules(options_box, deny="ALL: ALL: banners /etc/banners\n")
     assert visit(options_box) == "go away, ::ffff:127.0.0.1\n"
+
+
+def test_an_admitted_client_reads_the_banner_before_the_program(options_box: Box) -> None:
+    options_box.write("/etc/banners/sockets", "welcome, %a\n")
+    rules(options_box, "ALL: ALL: banners /etc/banners\n")
+    assert visit(options_box, 9).splitlines()[0] == "welcome, ::ffff:127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        ("keepalive", "keepalive 1 linger 0 0\n"),
+        ("linger 5", "keepalive 0 linger 1 5\n"),
+        ("keepalive: linger 5", "keepalive 1 linger 1 5\n"),
+    ],
+)
+def test_keepalive_and_linger_are_set_where_the_client_is_served(
+    options_box: Box, options: str, shown: str
+) -> None:
+    rules(options_box, f"ALL: ALL: {options}\n")
+    assert visit(options_box, 9) == shown
+
+
+def test_keepalive_and_linger_are_set_for_a_twist(options_box: Box) -> None:
+    rules(options_box, deny=f"ALL: ALL: keepalive: linger 5: twist exec {SOCKET_PROGRAM}\n")
+    assert visit(options_box) == "keepalive 1 linger 1 5\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "outcome"),
+    [
+        pytest.param("aclexec false: spawn {}", "refused", id="aclexec, looked at in the end"),
+        pytest.param("spawn {}: aclexec false: keepalive", "refused", id="before an aclexec"),
+        pytest.param("aclexec false: aclexec true: spawn {}", "handed-over", id="the last aclexec"),
+        pytest.param("spawn false: spawn {}", "handed-over", id="spawn"),
+        pytest.param("banners /no/such: spawn {}", "handed-over", id="banners"),
+        pytest.param("nice -20: spawn {}", "handed-over", id="nice, which needs root"),
+    ],
+)
+def test_a_command_beside_an_option_that_fails_is_run(
+    options_box: Box, options: str, outcome: str
+) -> None:
+    options_box.run("rm", "-f", f"{STATE}/ran")
+    command = f"echo ran >{STATE}/ran"
+    cursor = rules(options_box, f"ALL: ALL: {options.format(command)}\n", "ALL: ALL\n")
+    visit(options_box)
+    found = entry(options_box, cursor)["SOCKETGATE_OUTCOME"]
+    assert (found, options_box.run("cat", f"{STATE}/ran").stdout) == (outcome, "ran\n")
+
+
+def test_setenv_umask_and_nice_hold_for_the_commands_that_follow(options_box: Box) -> None:
+    settings = "setenv GREETING hi %a: umask 027: nice 3"
+    rules(options_box, deny=f"ALL: ALL: {settings}: twist echo $GREETING $(umask) $(nice)\n")
+    assert visit(options_box) == "hi ::ffff:127.0.0.1 0027 3\n"
 
 
 def test_severity_is_the_entrys(options_box: Box) -> None:
@@ -188,33 +230,13 @@ def test_a_reload_by_systemctl_works_without_exec_in_the_gate(options_box: Box) 
     assert (done.returncode, done.stderr) == (0, "")
 
 
-#: Each of these implies NoNewPrivileges=yes for a unit with a User= (systemd.exec(5)).
-WITH_PRIVILEGES = (
-    "NoNewPrivileges=no",
-    "RestrictSUIDSGID=no",
-    "SystemCallFilter=",
-    "SystemCallArchitectures=",
-    "RestrictAddressFamilies=",
-    "RestrictNamespaces=no",
-    "RestrictRealtime=no",
-    "MemoryDenyWriteExecute=no",
-    "LockPersonality=no",
-    "PrivateDevices=no",
-    "ProtectHostname=no",
-    "ProtectClock=no",
-    "ProtectKernelTunables=no",
-    "ProtectKernelModules=no",
-    "ProtectKernelLogs=no",
-    "CapabilityBoundingSet=~",
-)
-
 #: What docs/commands.md says the sandbox forbids, and the setting that allows it.
 FORBIDDEN = {
     "writing to a file that is not its own": ("echo x >/srv/log", "ReadWritePaths=/srv"),
     "reading a home": ("ls /home/someone", "ProtectHome=no"),
     "having more rights by sudo or a set-user-ID program": (
         "grep -q 'NoNewPrivs\\:.0' /proc/self/status",
-        "\n".join(WITH_PRIVILEGES),
+        WITH_PRIVILEGES,
     ),
     "seeing other processes": ("test -e /proc/1/comm", "ProtectProc=default"),
 }
@@ -222,11 +244,8 @@ FORBIDDEN = {
 
 @pytest.fixture
 def relaxed(options_box: Box, request: pytest.FixtureRequest) -> Iterator[None]:
-    options_box.write(DROP_IN, f"[Service]\n{request.param}\n")
-    options_box.shell(f"systemctl daemon-reload; systemctl restart {SERVICE}")
-    yield
-    options_box.run("rm", DROP_IN)
-    options_box.shell(f"systemctl daemon-reload; systemctl restart {SERVICE}")
+    with drop_in(options_box, request.param):
+        yield
 
 
 @pytest.fixture
@@ -252,32 +271,6 @@ def test_a_drop_in_allows(options_box: Box, command: str) -> None:
     cursor = rules(options_box, f"ALL: ALL: aclexec {command}\n", "ALL: ALL\n")
     visit(options_box)
     assert entry(options_box, cursor)["SOCKETGATE_OUTCOME"] == "handed-over"
-
-
-def test_the_runner_restarts_while_a_client_waits_for_a_command(options_box: Box) -> None:
-    """The one under way is answered; the next client's goes to the runner's successor."""
-    options_box.shell(f"rm -f {STATE}/go; mkfifo -m 666 {STATE}/go")
-    cursor = rules(options_box, f"ALL: ALL: aclexec read -r line <{STATE}/go\n", "ALL: ALL\n")
-    with options_box.start("python3", "-c", VISIT, "7", "") as first:
-        wait_for_command(options_box)
-        restart = options_box.start("systemctl", "restart", SERVICE)
-        with restart, options_box.start("timeout", "60", "sh", "-c", f"echo go >{STATE}/go"):
-            first.communicate(timeout=60)
-            restart.communicate(timeout=60)
-    with (
-        options_box.start("python3", "-c", VISIT, "7", "") as second,
-        options_box.start("timeout", "60", "sh", "-c", f"echo go >{STATE}/go"),
-    ):
-        second.communicate(timeout=60)
-    found = options_box.journal("SOCKETGATE_DAEMON=each", after_cursor=cursor)
-    assert [one["SOCKETGATE_OUTCOME"] for one in found] == ["handed-over"] * 2
-
-
-def wait_for_command(box: Box) -> None:
-    """Until a shell runs as the commands' user."""
-    deadline = time.monotonic() + 60
-    while box.run("pgrep", "-u", "socketgate-command", "-x", "sh", check=False).returncode:
-        assert time.monotonic() < deadline, "no command has started"
 
 
 def test_nothing_that_a_gate_may_execute_can_it_write(options_box: Box) -> None:
