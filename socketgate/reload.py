@@ -31,7 +31,8 @@ from socketgate.largerules import (
     faults_of,
     size_of,
 )
-from socketgate.rulefiles import SHORTAGE, load_saved_sources, read_sources, save_sources
+from socketgate.lastgood import LastGood
+from socketgate.rulefiles import SHORTAGE, read_sources
 from socketgate.rules.names import accounts_named
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
@@ -83,14 +84,13 @@ class RulesInForce:
         Raises RuleError when neither the files nor a kept copy will do.
         """
         self._config = config
-        self._last_good = state_folder / LAST_GOOD if state_folder is not None else None
+        self._last_good = LastGood(state_folder and state_folder / LAST_GOOD)
         self._compiler = compiler
         self._on_change, self._on_settled = on_change, on_settled
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._settling_since: float | None = None
         self._awaits_newline_until = 0.0
-        self._saving: asyncio.Task[None] | None = None
         self._making: asyncio.Task[None] | None = None
         self._is_stale = False
         self._quiet = asyncio.Event()
@@ -195,8 +195,7 @@ class RulesInForce:
         if self._making is not None:
             self._making.cancel()
             await asyncio.gather(self._making, return_exceptions=True)
-        if self._saving is not None:
-            await self._saving
+        await self._last_good.close()
 
     def _large(self) -> Compiler | None:
         """Who compiles the files as they are now, if they are large."""
@@ -287,8 +286,8 @@ class RulesInForce:
         text = "rules generation %d is in force: %d rules"
         log.info(text, self.generation, table.rule_count, extra=LOADED)
         self._on_change()
-        if self._large() is None:
-            self._keep(sources)
+        if self._large() is None:  # of large files, who compiles them keeps a copy
+            self._last_good.keep(sources)
 
     def _accept(self) -> None:
         """The files say what is in force."""
@@ -318,14 +317,14 @@ class RulesInForce:
         else:
             if not faults:
                 if self._large() is None:
-                    self._keep(sources)
+                    self._last_good.keep(sources)
                 return sources, table
         kept = self._kept_table()
         if kept is None:
             raise RuleError(summary_of(faults))
         self.last_error = summary_of(faults)
         text = "%s; deciding by the last good rules, kept in %s"
-        log.error(text, self.last_error, self._last_good, extra=REJECTED)
+        log.error(text, self.last_error, self._last_good.path, extra=REJECTED)
         return kept
 
     def _made_at_start(self) -> tuple[Sources, RuleTable, list[Fault]]:
@@ -345,9 +344,7 @@ class RulesInForce:
         return sources, table, self._all_faults(table)
 
     def _kept_table(self) -> Made | None:
-        if self._last_good is None:
-            return None
-        sources = load_saved_sources(self._last_good, self._config)
+        sources = self._last_good.load(self._config)
         if sources is None:
             return None
         table = build_table(sources)
@@ -370,23 +367,6 @@ class RulesInForce:
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_at(when, self.reload)
-
-    def _keep(self, sources: Sources) -> None:
-        """Keep a copy of these rules for a start with broken files.
-
-        The writing is done off the loop; of large files, by who compiles them.
-        """
-        if self._last_good is not None:
-            self._saving = self._loop.create_task(_save(sources, self._last_good, self._saving))
-
-
-async def _save(sources: Sources, path: Path, earlier: asyncio.Task[None] | None) -> None:
-    if earlier is not None:
-        await earlier
-    try:
-        await asyncio.to_thread(save_sources, sources, path)
-    except OSError as error:
-        log.warning("%s: can't keep a copy of the rules: %s", path, error.strerror)
 
 
 def summary_of(faults: list[Fault]) -> str:
