@@ -37,6 +37,8 @@ Exit status: 0 granted, 1 denied, 2 the command line, the configuration or the r
 Example: socketgate match sshd 192.0.2.7 name=host.example.org"""
 
 MAX_PORT = 65535
+#: So many errors in the rules are shown; `check` shows them all.
+MAX_ERRORS = 10
 FACTS = {"name": Fact.CLIENT_NAME, "user": Fact.CLIENT_USER, "sname": Fact.SERVER_NAME}
 #: Besides the facts.
 OTHER_KEYS = ("saddr", "sport", "cport", "aclexec")
@@ -247,14 +249,14 @@ def client_addresses(client: str, *, may_resolve: bool) -> list[str]:
 
 
 def refuse_errors(table: RuleTable, *, as_json: bool) -> None:
-    """Raise RuleError for rules that a gate would not put in force, with all that is wrong."""
+    """Raise RuleError for rules that a gate would not put in force; the first errors are shown."""
     errors = table.errors
     if not errors:
         return
     if as_json:
         show(json_text({"verdict": None, "errors": [error.brief for error in errors]}))
     paint = paint_for(sys.stderr)
-    for error in errors:
+    for error in errors[:MAX_ERRORS]:
         print(paint(Tone.BAD, printable(error.brief)), file=sys.stderr)
     raise RuleError(
         f"{count(len(errors), 'error')} in the rules: a gate would keep its previous ones"

@@ -151,6 +151,14 @@ def test_rules_with_errors_give_no_verdict(
     assert (printed.out, f"{tmp_path}/deny:1:1: missing" in printed.err) == ("", True)
 
 
+def test_of_many_errors_the_first_are_shown_and_all_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["match", "sshd", "192.0.2.7", *rule_files(tmp_path, "", "sshd ALL\n" * 500)])
+    *shown, last = capsys.readouterr().err.splitlines()
+    assert (len(shown), "500 errors" in last) == (10, True)
+
+
 def test_libwrap_decides_in_spite_of_errors(tmp_path: Path) -> None:
     files = rule_files(tmp_path, "", "sshd ALL\n")
     assert main(["match", "--libwrap", "sshd", "192.0.2.7", *files]) == 0
