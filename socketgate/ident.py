@@ -40,7 +40,7 @@ async def look_up_user(
     except TimeoutError:
         return Found(UNKNOWN, "user: timed out")
     except OSError as error:
-        return Found(UNKNOWN, f"user: no answer ({os.strerror(error.errno or 0)})")
+        return Found(UNKNOWN, f"user: no answer ({_reason(error)})")
     return _parse_reply(reply, client.port, server.port)
 
 
@@ -72,6 +72,13 @@ def _socket_address(
     )
     family, _, _, _, (host, *rest) = found[0]
     return family, (str(host).partition("%")[0], *rest)
+
+
+def _reason(error: OSError) -> str:
+    """In short: to what strerror(3) says, asyncio adds the address."""
+    if error.errno is None or isinstance(error, socket.gaierror):
+        return error.strerror or str(error)
+    return os.strerror(error.errno)
 
 
 def _parse_reply(reply: bytes, client_port: int, server_port: int) -> Found:

@@ -146,5 +146,18 @@ def test_whom_we_cannot_ask_is_unknown(asking: Request) -> None:
     assert asked(tells("bob"), asking=asking)[0].answer == UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("asking", "reason"),
+    [
+        pytest.param(request("nonsense"), "Name or service not known", id="no-address"),
+        pytest.param(
+            request(CLIENT, server="192.0.2.1"), "Cannot assign requested address", id="not-ours"
+        ),
+    ],
+)
+def test_why_nobody_could_be_asked_is_said(asking: Request, reason: str) -> None:
+    assert asked(tells("bob"), asking=asking)[0].note == f"user: no answer ({reason})"
+
+
 def test_without_a_port_nobody_is_asked() -> None:
     assert asked(tells("bob"), asking=request(CLIENT, client_port=None))[0] == Found(UNKNOWN)
