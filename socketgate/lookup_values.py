@@ -36,8 +36,8 @@ class LookupLimits:
     forward_refresh_seconds: float = 60.0  # the shortest TTL that dynamic DNS services hand out
     forward_retry_seconds: float = 10.0    # after a failure, until the resolver is back
     forward_keep_seconds: float = 86400.0  # a last good answer; an older one may be a stranger's
-    max_forward_names: int = 1024          # `dns:` names watched: 17 lookups a second at most
-    max_forward_addresses: int = 256       # addresses of one name: more than an answer by UDP has
+    max_forward_names: int = 1024          # `dns:` names watched: 34 lookups a second at most
+    max_forward_addresses: int = 256       # of a name, each family: more than an answer by UDP has
 # fmt: on
 
 

@@ -130,7 +130,7 @@ class Lookups:
         self._forward.watch(names)
 
     async def forward_settled(self, timeout_seconds: float) -> bool:
-        """Wait until every watched name has had a first answer, good or bad; False at the deadline.
+        """Wait until every watched name has its answer, good or bad; False at the deadline.
 
         For the start: a client who comes before that finds `dns:` patterns that match nothing.
         """

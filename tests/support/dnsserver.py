@@ -43,7 +43,7 @@ class DnsServer:
         self.records = dict(records)
         #: A server that is dead takes every question and says nothing.
         self.is_dead = False
-        #: Answers to questions about these names wait until `release`.
+        #: Answers to these questions ("a.example. A"), or about these names, wait until `release`.
         self.held: set[str] = set()
         self.questions: list[str] = []
         self._waiting: list[tuple[bytes, tuple[str, int]]] = []
@@ -104,7 +104,7 @@ class DnsServer:
             if self.is_dead:
                 return
             wire = self._reply(query).to_wire()
-            if str(asked.name) in self.held:
+            if not self.held.isdisjoint({str(asked.name), question}):
                 self._waiting.append((wire, client))
             else:
                 self._socket.sendto(wire, client)
