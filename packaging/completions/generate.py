@@ -4,14 +4,15 @@
 
     packaging/completions/generate.py [FOLDER]      default: where it stands itself
 
-Run it after a change of the command line; a test fails until it was. What a value is, its metavar
-says: FILE and PATH are files, DIR is a folder, NAME is a gate, USER a user of the machine.
+Run it after a change of the command line; a test fails until it was. What an option's value is,
+its metavar says: FILE and PATH are files, DIR is a folder, NAME is a daemon, USER a user of the
+machine. What the words are that are no options, ARGUMENTS says, one by one.
 """
 
 import argparse
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -24,17 +25,20 @@ from socketgate.takeover import USAGE as EXEC_USAGE  # noqa: E402  # as above
 
 MADE = "Made by packaging/completions/generate.py; a change here would be lost."
 GATES = "/run/socketgate/gate"
-BASH_GATES = f'-W "$(ls {GATES} 2>/dev/null)"'
+#: Prints the banned networks, a line each.
+BANNED = 'socketgate bans 2>/dev/null | sed "1d;s/ .*//"'
 
 
 class Value(Enum):
     """What an option or argument takes."""
 
-    NOTHING = "nothing"  # a flag, or no argument
+    NOTHING = "nothing"  # a flag
     ANYTHING = "anything"  # nobody can guess it
     FILE = "file"
     FOLDER = "folder"
     GATE = "gate"
+    DAEMON = "daemon"  # ALL, or a gate
+    BANNED = "banned"  # a network that is banned
     USER = "user"
     COMMAND = "command"  # after --
 
@@ -43,25 +47,40 @@ BY_METAVAR = {
     "FILE": Value.FILE,
     "PATH": Value.FILE,
     "DIR": Value.FOLDER,
-    "NAME": Value.GATE,
+    "NAME": Value.DAEMON,
     "USER": Value.USER,
 }
-#: What the words that are no options are; the parser can't tell.
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """A word that is no option: one of the given, or what the value says."""
+
+    value: Value
+    words: tuple[str, ...] = ()
+    is_repeated: bool = False
+
+
+GATE = Argument(Value.GATE)
+ANYTHING = Argument(Value.ANYTHING)
+COMMAND = Argument(Value.COMMAND, is_repeated=True)
+EXPLAIN_KEYS = ("name=", "user=", "saddr=", "sport=")
+MATCH_KEYS = (*EXPLAIN_KEYS, "sname=", "cport=", "aclexec=")
+#: The words that are no options, in their order; the parser can't tell.
 ARGUMENTS = {
-    "exec": Value.COMMAND,
-    "launch": Value.COMMAND,
-    "unit": Value.COMMAND,
-    "match": Value.GATE,
-    "status": Value.GATE,
-    "top": Value.GATE,
-    "explain": Value.GATE,
-    "reload": Value.GATE,
-    "import": Value.FILE,
+    "exec": (COMMAND,),
+    "launch": (COMMAND,),
+    "unit": (ANYTHING, COMMAND),
+    "match": (GATE, ANYTHING, Argument(Value.ANYTHING, MATCH_KEYS, is_repeated=True)),
+    "explain": (GATE, ANYTHING, Argument(Value.ANYTHING, EXPLAIN_KEYS, is_repeated=True)),
+    "status": (GATE,),
+    "top": (GATE,),
+    "reload": (GATE,),
+    "ban": (Argument(Value.ANYTHING, is_repeated=True),),
+    "unban": (Argument(Value.BANNED, is_repeated=True),),
+    "bans": (Argument(Value.BANNED),),
+    "import": (Argument(Value.ANYTHING, ("xinetd",)), Argument(Value.FILE, is_repeated=True)),
 }
-#: Words that come first, in place of any other.
-FIRST = {"import": ("xinetd",)}
-#: Verbs with a name, and options, before the program.
-NAMED = {"unit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +100,7 @@ class Verb:
     name: str
     help: str
     options: tuple[Option, ...]
-    arguments: Value
+    arguments: tuple[Argument, ...]
 
     def of_value(self, value: Value) -> list[str]:
         """The names of the options that take this."""
@@ -92,8 +111,7 @@ class Verb:
 def verbs() -> list[Verb]:
     """All, in the order of the help."""
     return [
-        Verb(name, load_verb(name).HELP, _options(name), ARGUMENTS.get(name, Value.NOTHING))
-        for name in VERBS
+        Verb(name, load_verb(name).HELP, _options(name), ARGUMENTS.get(name, ())) for name in VERBS
     ]
 
 
@@ -126,82 +144,123 @@ def _option(action: argparse.Action) -> Option:
     return Option(names, text, value, tuple(map(str, action.choices or ())))
 
 
+BASH_WORDS = {
+    Value.FILE: "-f",
+    Value.FOLDER: "-d",
+    Value.GATE: f'-W "$(ls {GATES} 2>/dev/null)"',
+    Value.DAEMON: f'-W "ALL $(ls {GATES} 2>/dev/null)"',
+    Value.BANNED: f'-W "$({BANNED})"',
+    Value.USER: "-u",
+}
+
+BASH_HEAD = """
+# Offers what compgen finds for a word. bash replaces only what stands behind the last colon.
+_socketgate_offer() {
+    local current=$1 index
+    shift
+    mapfile -t COMPREPLY < <(compgen "$@" -- "$current")
+    [[ $COMP_WORDBREAKS == *:* ]] || return 0
+    for index in "${!COMPREPLY[@]}"; do
+        COMPREPLY[index]=${COMPREPLY[index]#"${current%"${current##*:}"}"}
+    done
+}
+
+_socketgate() {
+    local current before verb='' options='' takes='' word last='' index position=0
+    local -a words=()
+    COMPREPLY=()
+    # bash splits --option=value, name=host and IPv6 addresses
+    for ((index = 0; index <= COMP_CWORD; index++)); do
+        word=${COMP_WORDS[index]}
+        if [[ $index -gt 0 && ( $word =~ ^[:=]+$ || $last =~ ^[:=]+$ ) ]]; then
+            words[-1]+=$word
+        else
+            words+=("$word")
+        fi
+        last=$word
+    done
+    current=${words[-1]} before=${words[-2]}
+    if [[ $current == --*=* ]]; then before=${current%%=*} current=${current#*=}; fi
+    for ((index = 1; index < ${#words[@]} - 1; index++)); do
+        word=${words[index]}
+        if [[ $word == -- ]]; then
+            _socketgate_offer "$current" -c -f
+            return
+        elif [[ $word == -* ]]; then
+            [[ " $takes " != *" $word "* ]] || index=$((index + 1))
+        elif [[ -n $verb ]]; then
+            position=$((position + 1))
+        else
+            verb=$word
+            case $verb in
+VERBS
+            esac
+        fi
+    done
+    if [[ -z $verb ]]; then
+        _socketgate_offer "$current" -W 'NAMES --help --version'
+        return
+    fi
+    case "$verb $before" in
+OPTIONS
+    esac
+    if [[ $current == -* ]]; then
+        _socketgate_offer "$current" -W "$options"
+        return
+    fi
+    case "$verb $position" in
+ARGUMENTS
+    esac
+}
+complete -o filenames -F _socketgate socketgate
+"""
+
+
 def bash() -> str:
-    """For bash-completion: one function."""
+    """For bash-completion: one function, and its help."""
     found = verbs()
-    lines = [
-        "# SPDX-License-Identifier: MIT",
-        f"# {MADE}",
-        "# shellcheck shell=bash",
-        "",
-        "_socketgate() {",
-        "    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}",
-        "    local verb='' options='' index",
-        "    # bash takes --option=value for three words",
-        "    if [[ $current == = ]]; then current=''",
-        "    elif [[ $before == = ]]; then before=${COMP_WORDS[COMP_CWORD - 2]}; fi",
-        "    COMPREPLY=()",
-        "    for ((index = 1; index < COMP_CWORD; index++)); do",
-        "        if [[ ${COMP_WORDS[index]} == -- ]]; then",
-        '            mapfile -t COMPREPLY < <(compgen -c -f -- "$current")',
-        "            return",
-        "        fi",
-        "        [[ -n $verb || ${COMP_WORDS[index]} == -* ]] || verb=${COMP_WORDS[index]}",
-        "    done",
-        "    if [[ -z $verb ]]; then",
-        f"        options='{' '.join(one.name for one in found)} --help --version'",
-        '        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")',
-        "        return",
-        "    fi",
-        '    case "$verb $before" in',
-    ]
-    for value, words in (
-        (Value.FILE, "-f"),
-        (Value.FOLDER, "-d"),
-        (Value.GATE, BASH_GATES),
-        (Value.USER, "-u"),
+    text = BASH_HEAD.replace("NAMES", " ".join(one.name for one in found))
+    for place, lines in (
+        ("VERBS", map(_bash_verb, found)),
+        ("OPTIONS", _bash_options(found)),
+        ("ARGUMENTS", (line for one in found for line in _bash_arguments(one))),
     ):
-        pattern = _bash_pattern(found, value)
-        lines += [f"    {pattern})", *_bash_answer(words)]
+        text = text.replace(place, "\n".join(lines), 1)
+    return f"# SPDX-License-Identifier: MIT\n# {MADE}\n# shellcheck shell=bash\n{text}"
+
+
+def _bash_verb(one: Verb) -> str:
+    names = " ".join(name for option in one.options for name in option.names)
+    takes = " ".join(
+        name for option in one.options if option.value is not Value.NOTHING for name in option.names
+    )
+    return f"            {one.name}) options='{names}' takes='{takes}' ;;"
+
+
+def _bash_options(found: Sequence[Verb]) -> Iterator[str]:
+    for value, words in BASH_WORDS.items():
+        if pattern := _bash_pattern(found, value):
+            yield f'    {pattern}) _socketgate_offer "$current" {words}; return ;;'
     for one, option in _with_choices(found):
         words = " ".join(option.choices)
-        lines += [f"    '{one.name} {option.names[0]}')", *_bash_answer(f"-W '{words}'")]
-    lines += [
-        f"    {_bash_pattern(found, Value.ANYTHING)})",
-        "        return ;;",
-        "    esac",
-        "    case $verb in",
-    ]
-    for one in found:
-        names = " ".join(name for option in one.options for name in option.names)
-        lines.append(f"    {one.name}) options='{names}' ;;")
-    lines += [
-        "    esac",
-        "    if [[ $current == -* ]]; then",
-        '        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$current")',
-        "        return",
-        "    fi",
-        "    case $verb in",
-    ]
-    for name, first in FIRST.items():
-        lines += [
-            f"    {name})",
-            '        if [[ $before == "$verb" ]]; then',
-            f"            mapfile -t COMPREPLY < <(compgen -W '{' '.join(first)}' -- \"$current\")",
-            "            return",
-            "        fi",
-            '        mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;',
-        ]
-    gates = " | ".join(one.name for one in found if one.arguments is Value.GATE)
-    lines += [
-        f"    {gates})",
-        f'        mapfile -t COMPREPLY < <(compgen {BASH_GATES} -- "$current") ;;',
-        "    esac",
-        "}",
-        "complete -o filenames -F _socketgate socketgate",
-        "",
-    ]
-    return "\n".join(lines)
+        pattern = f"'{one.name} {option.names[0]}'"
+        yield f"    {pattern}) _socketgate_offer \"$current\" -W '{words}'; return ;;"
+    yield f"    {_bash_pattern(found, Value.ANYTHING)}) return ;;"
+
+
+def _bash_arguments(one: Verb) -> Iterator[str]:
+    for position, argument in enumerate(one.arguments):
+        pattern = f"'{one.name} '*" if argument.is_repeated else f"'{one.name} {position}'"
+        yield f"    {pattern}) {_bash_argument(argument)}".rstrip() + " ;;"
+
+
+def _bash_argument(argument: Argument) -> str:
+    words = BASH_WORDS.get(argument.value, "")
+    if argument.words:
+        words = f"-W '{' '.join(argument.words)}'"
+    offer = f'_socketgate_offer "$current" {words}' if words else ""
+    is_open = bool(argument.words) and not _space(argument)
+    return f"{offer}; compopt -o nospace 2>/dev/null" if is_open else offer
 
 
 def _bash_pattern(found: Sequence[Verb], value: Value) -> str:
@@ -209,36 +268,42 @@ def _bash_pattern(found: Sequence[Verb], value: Value) -> str:
     return " | ".join(words)
 
 
-def _bash_answer(words: str) -> list[str]:
-    return [
-        f'        mapfile -t COMPREPLY < <(compgen {words} -- "$current")',
-        "        return ;;",
-    ]
-
-
 def _with_choices(found: Sequence[Verb]) -> list[tuple[Verb, Option]]:
     return [(one, option) for one in found for option in one.options if option.choices]
+
+
+ZSH_HEAD = f"""#compdef socketgate
+# SPDX-License-Identifier: MIT
+# {MADE}
+
+_socketgate_gates() {{
+  local -a gates
+  gates=({GATES}/*(N/:t))
+  _describe gate gates
+}}
+
+_socketgate_daemons() {{
+  local -a daemons
+  daemons=(ALL {GATES}/*(N/:t))
+  _describe daemon daemons
+}}
+
+_socketgate_banned() {{
+  compadd "$@" -- ${{(f)"$({BANNED})"}}
+}}
+
+_socketgate() {{
+  local context state state_descr line
+  local -A opt_args
+  local -a verbs
+  verbs=("""
 
 
 def zsh() -> str:
     """For zsh: a function for _arguments."""
     found = verbs()
     lines = [
-        "#compdef socketgate",
-        "# SPDX-License-Identifier: MIT",
-        f"# {MADE}",
-        "",
-        "_socketgate_gates() {",
-        "  local -a gates",
-        f"  gates=({GATES}/*(N/:t))",
-        "  _describe gate gates",
-        "}",
-        "",
-        "_socketgate() {",
-        "  local context state state_descr line",
-        "  local -A opt_args",
-        "  local -a verbs",
-        "  verbs=(",
+        ZSH_HEAD,
         *(f"    {_zsh_quote(f'{one.name}:{one.help}')}" for one in found),
         "  )",
         "  _arguments -C '--version[print the version]' '--help[print help]' \\",
@@ -250,10 +315,10 @@ def zsh() -> str:
     ]
     for one in found:
         specs = [_zsh_option(option, name) for option in one.options for name in option.names]
-        specs += _zsh_arguments(one)
+        specs += [_zsh_argument(*pair) for pair in enumerate(one.arguments, 1)]
         lines += [
             f"        {one.name})",
-            "          _arguments -S \\" if one.arguments is Value.COMMAND else
+            "          _arguments -S \\" if one.arguments == (COMMAND,) else
             "          _arguments \\",
             " \\\n".join(f"            {_zsh_quote(spec)}" for spec in specs) + " ;;",
         ]  # fmt: skip
@@ -266,7 +331,10 @@ ZSH_VALUES = {
     Value.FILE: ":file:_files",
     Value.FOLDER: ":folder:_files -/",
     Value.GATE: ":gate:_socketgate_gates",
+    Value.DAEMON: ":daemon:_socketgate_daemons",
+    Value.BANNED: ":banned:_socketgate_banned",
     Value.USER: ":user:_users",
+    Value.COMMAND: ":program:_files",
     Value.NOTHING: "",
 }
 
@@ -278,14 +346,18 @@ def _zsh_option(option: Option, name: str) -> str:
     return f"*{name}{equals}[{text}]{value}"
 
 
-def _zsh_arguments(one: Verb) -> list[str]:
-    if one.name in NAMED:  # *:: would take the options behind the name for the program's
-        return ["1:name: ", "*:program:_files"]
-    if one.arguments is Value.COMMAND:
-        return ["*::program:_normal"]
-    if first := FIRST.get(one.name):
-        return [f"1:format:({' '.join(first)})", "*:file:_files"]
-    return [f"*{ZSH_VALUES[one.arguments]}"] if one.arguments is not Value.NOTHING else []
+def _zsh_argument(position: int, argument: Argument) -> str:
+    if argument is COMMAND and position == 1:
+        return "*::program:_normal"  # behind a name it would take its options for the program's
+    place = "*" if argument.is_repeated else f"{position}"
+    if argument.words:
+        return f'{place}:word:{{compadd -S "{_space(argument)}" {" ".join(argument.words)}}}'
+    return f"{place}{ZSH_VALUES[argument.value]}"
+
+
+def _space(argument: Argument) -> str:
+    """What follows a word that was chosen."""
+    return "" if argument.words[0].endswith("=") else " "
 
 
 def _zsh_quote(text: str) -> str:
@@ -309,11 +381,26 @@ def fish() -> str:
         seen = f"-n '__fish_seen_subcommand_from {one.name}'"
         lines += ["", f'complete -c socketgate -n "$no_verb" -a {one.name} {_fish_text(one.help)}']
         lines += [f"complete -c socketgate {seen} {_fish_option(option)}" for option in one.options]
-        if first := FIRST.get(one.name):
-            lines.append(f"complete -c socketgate {seen} -F -a '{' '.join(first)}'")
-        elif argument := FISH_VALUES[one.arguments].removeprefix("-x "):
-            lines.append(f"complete -c socketgate {seen} {argument}")
+        for position, argument in enumerate(one.arguments, 2):
+            where = _fish_where(one.name, position, argument)
+            if offer := _fish_argument(argument):
+                lines.append(f"complete -c socketgate {where} {offer}")
     return "\n".join([*lines, ""])
+
+
+def _fish_where(verb: str, position: int, argument: Argument) -> str:
+    """The condition for the word at a place: the verb itself is the first."""
+    places = [f"__fish_is_nth_token {position}"]
+    if argument.is_repeated:
+        places = [f"not __fish_is_nth_token {before}" for before in range(2, position)]
+    condition = "; and ".join([f"__fish_seen_subcommand_from {verb}", *places])
+    return f"-n '{condition}'"
+
+
+def _fish_argument(argument: Argument) -> str:
+    if argument.words:
+        return f"-a '{' '.join(argument.words)}'"
+    return FISH_VALUES[argument.value].removeprefix("-x").removeprefix("-r").strip()
 
 
 FISH_VALUES = {
@@ -322,6 +409,8 @@ FISH_VALUES = {
     Value.FILE: "-r -F",
     Value.FOLDER: "-x -a '(__fish_complete_directories)'",
     Value.GATE: f"-x -a '(path basename {GATES}/*)'",
+    Value.DAEMON: f"-x -a 'ALL (path basename {GATES}/*)'",
+    Value.BANNED: f"-x -a '(command -q socketgate; and {BANNED})'",
     Value.USER: "-x -a '(__fish_complete_users)'",
     Value.COMMAND: "-F",
 }
