@@ -147,8 +147,11 @@ def _sockets_state(sockets: Sequence[Properties]) -> tuple[UnitState, Properties
 
 
 def _show(units: Sequence[str]) -> list[dict[str, str]]:
-    """`systemctl show`: every unit that is loaded or named; nothing where systemd isn't."""
-    words = ["systemctl", "show", f"--property={','.join(_ASKED)}", "--", *units]
+    """What systemd says of units, by name or pattern; nothing where it isn't.
+
+    `--all`: patterns stand for inactive ones, too.
+    """
+    words = ["systemctl", "show", "--all", f"--property={','.join(_ASKED)}", "--", *units]
     try:
         done = subprocess.run(  # noqa: S603  # names are checked, and no options
             words, capture_output=True, timeout=PATIENCE_SECONDS, check=True

@@ -54,6 +54,28 @@ def test_a_scrape_starts_the_service_and_has_the_gate(metered: Box) -> None:
     assert 'socketgate_up{gate="echod"} 1.0' in scrape(metered)
 
 
+def test_a_gate_that_waits_for_its_first_client_is_said_to(metered: Box) -> None:
+    words = ("socketgate", "unit", "waits", "--listen=9", "--install", "--", "/bin/cat")
+    metered.run(*words)
+    metered.run("systemctl", "daemon-reload")
+    metered.run("systemctl", "start", "socketgate@waits.socket")
+    shown = scrape(metered)
+    metered.run("systemctl", "stop", "socketgate@waits.socket")
+    assert 'socketgate_up{gate="waits"} 0.0' in shown
+    assert 'socketgate_waiting_for_first_client{gate="waits"} 1.0' in shown
+
+
+def test_a_gate_whose_port_is_taken_is_down(metered: Box) -> None:
+    words = ("socketgate", "unit", "taken", "--listen=9823", "--install", "--", "/bin/cat")
+    metered.run(*words)
+    metered.run("systemctl", "daemon-reload")
+    metered.run("systemctl", "start", "socketgate@taken.socket", check=False)
+    shown = scrape(metered)
+    metered.run("systemctl", "reset-failed", "socketgate@taken.socket")
+    assert 'socketgate_up{gate="taken"} 0.0' in shown
+    assert 'socketgate_waiting_for_first_client{gate="taken"} 0.0' in shown
+
+
 def test_a_client_is_counted(metered: Box) -> None:
     ask = "import socket; s = socket.create_connection(('127.0.0.1', 7)); s.send(b'x'); s.recv(1)"
     metered.run("/usr/bin/python3", "-c", ask)
