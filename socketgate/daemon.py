@@ -56,7 +56,7 @@ STOPPED = {"message_id": MESSAGE_ID + "10c"}
 
 
 def run(config_path: Path | None) -> None:
-    """Serve until SIGTERM. Raises ConfigError, ActivationError or RuleError when it can't start."""
+    """Serve until SIGTERM. Raises a SocketgateError when it can't start."""
     config = load_config(config_path)
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     config = replace(config, limits=affordable(config.limits, descriptors))

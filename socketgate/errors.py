@@ -4,6 +4,7 @@
 ConfigError          the admin edits socketgate.toml
 RuleError            the admin edits hosts.allow, hosts.deny or a host file
 ActivationError      the admin edits a .socket or .service unit
+LimitReached         the admin raises a limit of the machine
 BackendUnavailable   whoever runs the backend looks after it
 GateUnreachable      the admin starts the gate, or names another
 NotPermitted         the admin asks as root
@@ -24,6 +25,10 @@ class RuleError(SocketgateError):
 
 class ActivationError(SocketgateError):
     """What systemd passed isn't what the gate needs; the text names the unit and the setting."""
+
+
+class LimitReached(SocketgateError):
+    """The kernel gives no more of something; the text says which limit to raise."""
 
 
 class BackendUnavailable(SocketgateError):

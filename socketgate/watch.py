@@ -12,6 +12,7 @@ import contextlib
 import select
 from collections.abc import Callable, Iterable
 
+from socketgate.errors import LimitReached
 from socketgate.pathwalk import walk
 
 try:
@@ -44,8 +45,14 @@ def names_on_the_way(path: str) -> set[tuple[str, str]]:
 
 
 def open_inotify() -> INotify:
-    """An inotify instance, of the package's or of our own."""
-    return INotify(nonblocking=True)
+    """An inotify instance, of the package's or of our own. Raises LimitReached."""
+    try:
+        return INotify(nonblocking=True)
+    except OSError as error:  # inotify_init(2)
+        raise LimitReached(
+            f"changes of the rule files can't be watched: inotify_init: {error.strerror}: "
+            "raise fs.inotify.max_user_instances (sysctl.d(5)), each gate takes one"
+        ) from error
 
 
 class Watcher:

@@ -154,6 +154,19 @@ def test_without_a_watch_left_the_gate_starts_says_so_and_reloads_by_hand(
         assert is_refused(port)
 
 
+def test_without_an_inotify_instance_left_the_start_fails_and_says_what_to_raise(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    none_left = 'echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"'
+    prefix = ("unshare", "-Ur", "sh", "-c", none_left, "sh")
+    code, said = RunningGate(tmp_path, [("test", port)], prefix=prefix).run_to_end()
+    assert code == 2
+    assert said == (
+        "socketgate: changes of the rule files can't be watched: inotify_init: Too many open files:"
+        " raise fs.inotify.max_user_instances (sysctl.d(5)), each gate takes one\n"
+    )
+
+
 @contextlib.contextmanager
 def without_descriptors(gate: RunningGate) -> Iterator[None]:
     """The gate can open nothing (EMFILE) for a while."""

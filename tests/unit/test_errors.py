@@ -6,13 +6,15 @@ from socketgate.errors import (
     BackendUnavailable,
     ConfigError,
     GateUnreachable,
+    LimitReached,
     NotPermitted,
     RuleError,
     SocketgateError,
 )
 
 CLASSES = [
-    ConfigError, RuleError, ActivationError, BackendUnavailable, GateUnreachable, NotPermitted,
+    ConfigError, RuleError, ActivationError, LimitReached, BackendUnavailable, GateUnreachable,
+    NotPermitted,
 ]  # fmt: skip
 
 
