@@ -270,11 +270,11 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
 def test_a_ban_more_costs_nothing_of_those_there_are(store: Store) -> None:
     """Thousands are not read again for one that is added."""
     store.append(many(10_000), NOW)
-    started = time.perf_counter()
+    started = time.process_time()
     with Gate(store.path) as gate:
-        read = time.perf_counter()
+        read = time.process_time()
         store.append([ban("192.0.2.7")], NOW)
         gate.reader.refresh()
-        added = time.perf_counter()
+        added = time.process_time()
         assert gate.bans.count == 10_001
     assert (added - read) * 5 < read - started
