@@ -44,8 +44,8 @@ class Compiler:
     def __init__(self, order: Order) -> None:
         self._order = order
         self._prepared: Prepared | None = None
-        #: The files as they were when `only_grew` looked last.
-        self._seen: dict[str, Status | None] = {}
+        #: The files as they were when they were read last.
+        self._read: dict[str, Status | None] = {}
 
     def start(self) -> Made:
         """The table for the start; blocks while it is compiled.
@@ -61,20 +61,20 @@ class Compiler:
         return self._made(_wait_for_answer(pid, answers))
 
     def only_grew(self) -> bool:
-        """Whether nothing was replaced or cut since the last look, so that `appended` will do.
+        """Whether nothing was replaced or cut since they were read, so that `appended` will do.
 
         Cheap: reads no file.
         """
         if self._prepared is None:
             return False
-        before = {path: state.status for path, state in self._prepared.files.items()} | self._seen
-        self._seen = {path: status_of(path) for path in self._prepared.files}
-        return all(is_grown(before[path], now) for path, now in self._seen.items())
+        before = {path: state.status for path, state in self._prepared.files.items()} | self._read
+        return all(is_grown(before[path], now) for path, now in self._statuses().items())
 
     async def appended(self) -> Made | None:
         """The table with what was appended to the files since, if that is all that changed."""
         if self._prepared is None:
             return None
+        self._read = self._statuses()
         sources = await asyncio.to_thread(appended_to, self._prepared)
         if sources is None:
             return None
@@ -85,8 +85,13 @@ class Compiler:
 
     async def compile(self) -> Made:
         """All compiled anew. Raises WrongRules, CannotCompile, NotUsable."""
+        self._read = self._statuses()
         pid, answers = compile_in_child(self._order)
         return self._made(await _answer_of(pid, answers))
+
+    def _statuses(self) -> dict[str, Status | None]:
+        files = {} if self._prepared is None else self._prepared.files
+        return {path: status_of(path) for path in files}
 
     def _made(self, answer: bytes) -> Made:
         self._prepared = read_answer(answer)

@@ -92,7 +92,10 @@ class RulesInForce:
         self._settling_since: float | None = None
         self._awaits_newline_until = 0.0
         self._making: asyncio.Task[None] | None = None
-        self._is_stale = False
+        self._is_compiling = self._is_stale = self._is_closed = False
+        #: Whether the files have just changed and clients are to wait for what they say. What takes
+        #: long to compile is not waited for.
+        self.is_settling = False
         self._quiet = asyncio.Event()
         #: Rises by one with each table put in force.
         self.generation = 1
@@ -107,17 +110,9 @@ class RulesInForce:
             raise RuleError(f"the rules can't be read: {error.strerror}") from error
 
     @property
-    def is_settling(self) -> bool:
-        """Whether the files have just changed and what they say is not in force yet.
-
-        What takes long to compile is not waited for.
-        """
-        return self._settling_since is not None
-
-    @property
     def is_settled(self) -> bool:
         """Whether what the files say is in force, or known to be wrong."""
-        return not (self.is_settling or self._making or self._awaits_newline_until)
+        return not (self._settling_since or self._making or self._awaits_newline_until)
 
     @property
     def paths(self) -> set[str]:
@@ -134,10 +129,15 @@ class RulesInForce:
     def files_changed(self) -> None:
         """Something may have changed: reload as soon as it is quiet."""
         now = self._loop.time()
-        if self._settling_since is None:
-            self._settling_since = now
-        when = min(now + QUIET_SECONDS, self._settling_since + LONGEST_SETTLING_SECONDS)
-        self._reload_at(when)
+        self._reload_at(min(now + QUIET_SECONDS, self._settle() + LONGEST_SETTLING_SECONDS))
+
+    def _settle(self) -> float:
+        """Clients wait from here on, unless it takes long. The answer: since when files change."""
+        compiler = self._large()
+        takes_long = compiler is not None and (self._is_compiling or not compiler.only_grew())
+        self.is_settling = self.is_settling or not takes_long
+        self._settling_since = self._settling_since or self._loop.time()
+        return self._settling_since
 
     def reload(self) -> None:
         """Try the files again, now. What large ones say is in force later: see `is_settled`."""
@@ -147,7 +147,7 @@ class RulesInForce:
             self._could_not(error)
 
     def _reload(self) -> None:
-        self._settling_since = self._settling_since or self._loop.time()
+        self._settle()
         compiler = self._large()
         if compiler is not None:
             self._reload_large(compiler)
@@ -190,6 +190,7 @@ class RulesInForce:
 
     async def close(self) -> None:
         """No more reloads; the kept copy is complete."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
         if self._making is not None:
@@ -216,7 +217,7 @@ class RulesInForce:
             self._end_settling()
 
     def _end_settling(self) -> None:
-        self._settling_since = None
+        self._settling_since, self.is_settling = None, False
         self._quiet.set()
         self._on_settled()
 
@@ -225,12 +226,13 @@ class RulesInForce:
 
         Clients wait for what was appended, not for replaced files to be read or compiled.
         """
-        if not compiler.only_grew():
+        if self.is_settling and not compiler.only_grew():
             self._end_settling()
         with self._settling_ends():
             made = await compiler.appended()
             if made is not None:
                 self._offer_unless_same(made)
+            self._is_compiling = made is None
         if made is None:
             with self._settling_ends():
                 await self._make_all(compiler)
@@ -247,6 +249,7 @@ class RulesInForce:
 
     def _made(self) -> None:
         task, self._making = self._making, None
+        self._is_compiling = False
         if task is not None and not task.cancelled() and (error := task.exception()):
             self._could_not(error)
         if self._is_stale:
@@ -263,7 +266,7 @@ class RulesInForce:
             log.error("%s; keeping the previous rules", text, exc_info=trace, extra=REJECTED)
         self.last_error = text
         self._reload_at(self._loop.time() + AGAIN_SECONDS)
-        if self.is_settling:
+        if self._settling_since:
             self._end_settling()
 
     def _offer_unless_same(self, made: Made) -> None:
@@ -366,7 +369,8 @@ class RulesInForce:
     def _reload_at(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(when, self.reload)
+        if not self._is_closed:
+            self._timer = self._loop.call_at(when, self.reload)
 
 
 def summary_of(faults: list[Fault]) -> str:

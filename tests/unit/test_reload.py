@@ -16,7 +16,7 @@ from socketgate.rules.source import Text
 from socketgate.rules.verdict import Verdict
 from tests.support.build import request
 from tests.support.largefiles import Files
-from tests.support.waiting import Calls, let_the_loop_turn, play
+from tests.support.waiting import Calls, Happenings, let_the_loop_turn, play
 
 BROKEN = "sshd 192.0.2.7\n"
 
@@ -442,6 +442,77 @@ def test_a_start_with_an_unknown_group_fails(tmp_path: Path) -> None:
 
     with pytest.raises(RuleError, match="unknown group"):
         staged(tmp_path, scene)
+
+
+def with_large_files(folder: Path, scene: Callable[[Files, RulesInForce], None]) -> None:
+    """Play a scene with rules that are compiled beside the loop."""
+    files = Files(folder)
+    files.deny.write_text("ALL: 203.0.113.9\n" * (LARGE_BYTES // 16))
+
+    async def with_rules() -> None:
+        rules = RulesInForce(
+            files.order().config,
+            None,
+            on_change=Calls(),
+            on_settled=Calls(),
+            compiler=Compiler(files.order()),
+        )
+        scene(files, rules)
+        await rules.close()
+
+    play(with_rules())
+
+
+def replace(files: Files) -> None:
+    new = files.deny.with_name("new")
+    new.write_text(files.deny.read_text().replace("ALL", "sshd"))
+    new.rename(files.deny)
+
+
+def test_clients_wait_for_what_is_appended_to_a_large_file(tmp_path: Path) -> None:
+    def scene(files: Files, rules: RulesInForce) -> None:
+        files.append("ALL: 203.0.113.10\n")
+        rules.files_changed()
+        assert rules.is_settling
+
+    with_large_files(tmp_path, scene)
+
+
+def test_clients_never_wait_for_a_large_file_that_was_replaced(tmp_path: Path) -> None:
+    def scene(files: Files, rules: RulesInForce) -> None:
+        replace(files)
+        rules.files_changed()
+        files.append("ALL: 203.0.113.10\n")
+        rules.files_changed()
+        assert not rules.is_settling
+
+    with_large_files(tmp_path, scene)
+
+
+def test_clients_wait_for_nothing_that_is_appended_while_all_is_compiled(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.deny.write_text("ALL: 203.0.113.9\n" * (LARGE_BYTES // 16))
+    in_force: list[RulesInForce] = []
+    waits = Happenings[bool]()
+
+    def on_settled() -> None:
+        files.append("ALL: 203.0.113.10\n")
+        in_force[0].files_changed()
+        waits(in_force[0].is_settling)
+
+    async def scene() -> None:
+        config, compiler = files.order().config, Compiler(files.order())
+        rules = RulesInForce(
+            config, None, on_change=Calls(), on_settled=on_settled, compiler=compiler
+        )
+        in_force.append(rules)
+        replace(files)
+        rules.reload()
+        seen = (await waits.wait(1))[0]
+        await rules.close()
+        assert not seen
+
+    play(scene())
 
 
 def test_errors_appended_to_large_files_while_no_gate_ran_are_noticed(tmp_path: Path) -> None:
