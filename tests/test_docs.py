@@ -94,12 +94,6 @@ def test_a_configuration_that_is_shown_is_valid(path: Path, text: str) -> None:
     parse_config([(path, text)])
 
 
-def test_the_shipped_configuration_shows_valid_settings() -> None:
-    path = PROJECT / "packaging" / "socketgate.toml"
-    shown = re.sub(r"^#(?=\[|[a-z-]+ = )", "", path.read_text(), flags=re.MULTILINE)
-    assert parse_config([(path, shown)]) == parse_config([])
-
-
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
 def test_a_file_that_a_text_names_is_there(path: Path) -> None:
     named = {one.rstrip(".") for one in NAMED_FILE.findall(path.read_text())}
