@@ -256,6 +256,22 @@ def test_a_twist_is_answered_when_it_runs_and_has_the_client_alone() -> None:
     assert played(scene) == ((1, Ended(0)), b"got it\n")
 
 
+def test_a_twist_s_client_sees_the_end_when_the_command_has_let_go_of_it(tmp_path: Path) -> None:
+    """Though the command runs on: nobody else has a copy."""
+    os.mkfifo(tmp_path / "go")
+
+    async def scene(gate: Gate, _runner: Runner) -> object:
+        with client_pair() as (near, far):
+            command = f"exec <&- >&- 2>&-; read line <{tmp_path}/go"
+            gate.send(command, kind=CommandKind.TWIST, client=far)
+            far.close()
+            heard = await asyncio.to_thread(read_all, near)
+            await asyncio.to_thread((tmp_path / "go").write_text, "go\n")
+        return heard
+
+    assert played(scene) == b""
+
+
 def test_a_twist_is_ended_at_its_deadline() -> None:
     async def scene(gate: Gate, _runner: Runner) -> object:
         with client_pair() as (near, far):
