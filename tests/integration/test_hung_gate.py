@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +13,8 @@ import pytest
 
 from tests.support.running import PROJECT, RunningGate, listening
 
-#: Three seconds for the gate that hangs, the rest for a slow machine.
-SOON_SECONDS = 15.0
+#: Three seconds for the gates that hang, the rest for a slow machine.
+SOON_SECONDS = 30.0
 
 
 @contextlib.contextmanager
@@ -95,11 +94,9 @@ def test_every_tool_ends_soon(gates: str, words: tuple[str, ...], code: int) -> 
     assert typed(*words, gates).returncode == code
 
 
-def test_two_that_hang_take_no_longer_than_one(gates: str, tmp_path: Path) -> None:
-    """Six seconds, one after the other."""
+def test_many_that_hang_take_no_longer_than_one(gates: str, tmp_path: Path) -> None:
+    """A minute, one after the other."""
     folder = Path(gates.partition("=")[2])
-    for number in range(3):
+    for number in range(20):
         (tmp_path / f"hung{number}").symlink_to(folder / "hung")
-    start = time.monotonic()
-    typed("status", f"--gates={tmp_path}")
-    assert time.monotonic() - start < 8.0
+    assert typed("status", f"--gates={tmp_path}").stdout.count("doesn't answer") == 20
