@@ -75,6 +75,9 @@ def nets(texts: Sequence[str], six_length: int | None) -> list[Net]:
     """The networks, IPv6 addresses with as many bits as `--prefix` says; raises ConfigError."""
     if six_length is not None and not 1 <= six_length <= SINGLE:
         raise ConfigError(f"--prefix {six_length}: write a number of bits from 1 to {SINGLE}")
+    for text in texts:
+        if "%" in text:
+            raise ConfigError(f"{text!r}: leave the zone out: a ban counts on every link")
     try:
         found = [parse_net(text, six_length or SINGLE) for text in texts]
     except ValueError as error:

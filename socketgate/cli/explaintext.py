@@ -5,7 +5,7 @@ import time
 
 from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed, RulesVerdict
 from socketgate.bans import parse_net
-from socketgate.cli.output import Paint, Tone, fields, printable
+from socketgate.cli.output import Paint, Tone, count, fields, printable
 from socketgate.cli.times import span
 from socketgate.explain import Question
 
@@ -64,7 +64,8 @@ def _rule(one: ConsideredRule, paint: Paint) -> str:
     text = f" {printable(one['text'])}" if one["text"] else ""
     if one["count"] > 1:
         place = f"{printable(one['file'])}:{one['first_line']}-{one['line']}"
-        text = f" {one['count']} rules"
+    if not one["text"] and not one["matched"]:
+        text = f" ({count(one['count'], 'rule')})"
     return f"{place}{text} - {mark}: {printable(one['why'])}"
 
 

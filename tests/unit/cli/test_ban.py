@@ -69,9 +69,10 @@ def test_what_cannot_be_banned_is_one_clear_line(
         (["2001:db8::1", "--prefix", "0"], "--prefix 0: write a number of bits from 1 to 128"),
         (["192.0.2.7", "--prefix", "129"], "--prefix 129: write a number of bits from 1 to 128"),
         (["192.0.2.7", "--prefix", "24"], "for IPv4 write 192.0.2.7/24"),
+        (["fe80::1%lo"], "leave the zone out"),
     ],
 )
-def test_a_wrong_prefix_says_what_to_write(
+def test_what_is_wrong_says_what_to_write(
     config: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ban(config, *words) == 2

@@ -20,7 +20,7 @@ def text(answer: ExplainAnswer) -> str:
         "sshd from 192.0.2.7: denied, by /etc/hosts.deny:4",
         "generation 5",
         "/etc/hosts.deny:4 ALL: .example.org - matches: the client name is a.example.org",
-        "/etc/hosts.deny:1-3 3 rules - no: none of them",
+        "/etc/hosts.deny:1-3 (3 rules) - no: none of them",
         "client name = a.example.org (kept, 1min 1s old)",
     ],
 )
