@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Two minutes of soak: no wrong answer, nobody lost beyond those a killed backend had, nothing grown."""
+"""Two minutes of soak: no wrong answer, nobody lost but with a killed backend, nothing grown."""
 
 import subprocess
 from pathlib import Path
