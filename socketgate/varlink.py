@@ -66,6 +66,10 @@ class NotVarlink(Exception):
     """What came is no message of the protocol."""
 
 
+class OtherAnswer(NotVarlink):
+    """An answer without the fields that were to be in it, or with others' types."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """A call as it came: the method with its interface, and the parameters."""
@@ -128,7 +132,7 @@ def invalid(parameter: str) -> CallFailed:
 def ask(
     path: str, method: str, parameters: Mapping[str, object], kind: type[T], seconds: float
 ) -> T:
-    """Call a method of a service that is trusted to answer with a `kind`.
+    """Call a method, whose answer is a `kind`: a typed dictionary, or `dict` for any.
 
     Raises CallFailed for an error reply, NotVarlink, or OSError; TimeoutError when nobody answers
     in time. The kernel does the waiting (unix(7)): with a timeout of Python's, a queue that is full
@@ -146,8 +150,11 @@ def ask(
             raise TimeoutError(errno.ETIMEDOUT, "no answer in time") from error
 
 
-def parse_reply(data: bytes, _kind: type[T]) -> T:
-    """The answer in a reply without its NUL; raises CallFailed for an error, or NotVarlink."""
+def parse_reply(data: bytes, kind: type[T]) -> T:
+    """The answer in a reply without its NUL; raises CallFailed for an error, or NotVarlink.
+
+    Fields it has beyond those of its kind are left alone: a newer service may have more to say.
+    """
     try:
         message = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -161,8 +168,31 @@ def parse_reply(data: bytes, _kind: type[T]) -> T:
         raise NotVarlink
     if "error" in message:
         raise CallFailed(str(message["error"]), about)
+    if not _fits(about, kind):
+        raise OtherAnswer
     answer: T = message["parameters"]
     return answer
+
+
+def _fits(value: object, hint: object) -> bool:
+    """Whether what JSON had is of a type that `_type` has a word for."""
+    arguments = typing.get_args(hint)
+    match typing.get_origin(hint), value:
+        case types.UnionType, _:
+            return any(_fits(value, one) for one in arguments)
+        case origin, list() if origin is list:
+            return all(_fits(one, arguments[0]) for one in value)
+        case origin, dict() if origin is dict:
+            return all(_fits(one, arguments[1]) for one in value.values())
+        case None, dict() if typing.is_typeddict(hint):
+            hints = typing.get_type_hints(hint)
+            return all(name in value and _fits(value[name], hints[name]) for name in hints)
+        case None, _ if hint is float:
+            return type(value) in (float, int)  # JSON has one kind of number
+        case None, _ if isinstance(hint, type):
+            return type(value) is hint
+        case _:
+            return False
 
 
 def _reply(sock: socket.socket) -> bytes:

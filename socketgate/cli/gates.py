@@ -15,7 +15,7 @@ from socketgate.cli.output import printable
 from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, SocketgateError
 from socketgate.gateunits import SHARED, GateUnit, UnitState, gate_unit, gate_units
-from socketgate.varlink import SERVICE, CallFailed, NotVarlink, ask
+from socketgate.varlink import SERVICE, CallFailed, NotVarlink, OtherAnswer, ask
 
 T = TypeVar("T")
 
@@ -59,6 +59,10 @@ class Gate:
             return ask(str(self.path), f"{INTERFACE}.{method}", parameters, kind, seconds)
         except CallFailed as error:
             raise self._failed(error) from error
+        except OtherAnswer as error:
+            raise GateUnreachable(
+                f"the gate {self.name} answers as another version does: restart it"
+            ) from error
         except NotVarlink as error:
             raise GateUnreachable(f"the gate {self.name} broke off instead of answering") from error
         except PermissionError as error:

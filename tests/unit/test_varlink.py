@@ -18,6 +18,7 @@ from socketgate.varlink import (
     Interface,
     Method,
     NotVarlink,
+    OtherAnswer,
     ask,
     describe,
     encode,
@@ -201,3 +202,52 @@ def test_a_queue_that_is_full_is_waited_for(tmp_path: Path) -> None:
         with pytest.raises(TimeoutError):
             ask(str(tmp_path / "s"), "a.b.C", {}, Leaf, 0.05)
         assert time.monotonic() - start >= 0.05
+
+
+class Wood(TypedDict):
+    name: str
+    height: float
+    leaves: list[Leaf]
+    named: dict[str, int]
+    planter: str | None
+
+
+OAK: Tree = {
+    "name": "o",
+    "height": 3,
+    "leaves": [{"name": "l"}],
+    "named": {"x": 1},
+    "planter": None,
+}
+
+
+def reply_with(**changed: object) -> bytes:
+    return encode({"parameters": {**OAKS, **changed}})[:-1]
+
+
+def test_an_answer_may_say_more_than_its_kind() -> None:
+    assert parse_reply(reply_with(age=300), Wood)["name"] == "oaks"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"name": None},
+        {"name": 1},
+        {"height": "3"},
+        {"height": True},
+        {"leaves": [{}]},
+        {"leaves": {"name": "l"}},
+        {"named": {"x": "1"}},
+        {"planter": 1},
+    ],
+    ids=str,
+)
+def test_an_answer_of_another_kind_is_told_apart(changed: dict[str, object]) -> None:
+    with pytest.raises(OtherAnswer):
+        parse_reply(reply_with(**changed), Wood)
+
+
+def test_an_answer_that_lacks_a_field_is_told_apart() -> None:
+    with pytest.raises(OtherAnswer):
+        parse_reply(b'{"parameters": {"name": "o"}}', Wood)

@@ -50,6 +50,14 @@ def test_a_gate_that_is_not_there_is_unreachable(tmp_path: Path, name: str, said
         find_gate(name, tmp_path)
 
 
+def test_a_gate_of_another_version_is_to_be_restarted(tmp_path: Path) -> None:
+    with (
+        gate_answering(tmp_path, "sshd", {"Status": {"version": "0.0.1"}}),
+        pytest.raises(GateUnreachable, match="as another version does: restart it"),
+    ):
+        find_gate("sshd", tmp_path).status()
+
+
 def test_without_any_gate_it_is_said_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(GateUnreachable, match="'socketgate unit xyz' makes one"):
         find_gate("xyz", tmp_path)
