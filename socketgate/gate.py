@@ -242,21 +242,24 @@ class Gate:
             self._settle(connection, judgement.answer)
             return
         connection.verdict = so_far(judgement.answer)
-        self._in_task(connection, self._decide_later(connection, table, judgement))
+        hearing = Hearing(connection, self._stations)
+        self._in_task(hearing, self._decide_later(hearing, table, judgement))
 
-    def _in_task(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
+    def _in_task(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
         """Go the rest of the way in a task, unless too many do already."""
+        connection = hearing.connection
         source = source_of(connection.address.encode())
         if not self._stations.deciding.take(source):
             rest.close()
             self._end(connection, Outcome.OVER_LIMIT)
             return
-        task = self._loop.create_task(self._guarded(connection, rest))
+        task = self._loop.create_task(self._guarded(hearing, rest))
         self._tasks[task] = connection
         task.add_done_callback(lambda done: self._task_done(done, source))
 
-    async def _guarded(self, connection: Connection, rest: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
         """The rest of the way; whatever goes wrong on it denies."""
+        connection = hearing.connection
         try:
             await rest
         except CannotAct as error:
@@ -266,15 +269,15 @@ class Gate:
             raise
         except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
             self._fail(connection)
+        finally:
+            for trouble in hearing.errand.troubles:
+                log.warning("%s: %s", self.listener.name, trouble)
         self.handoff.flush()
 
-    async def _decide_later(
-        self, connection: Connection, table: RuleTable, judgement: Judgement
-    ) -> None:
+    async def _decide_later(self, hearing: Hearing, table: RuleTable, judgement: Judgement) -> None:
         """By the table it began with, whatever is in force meanwhile."""
-        hearing = Hearing(connection, self._stations)
         verdict = await hearing.judge(table, judgement)
-        self._adopt(connection, verdict)
+        self._adopt(hearing.connection, verdict)
         await self._act(hearing, verdict)
 
     async def _act(self, hearing: Hearing, verdict: Verdict) -> None:
@@ -282,8 +285,6 @@ class Gate:
         connection, errand = hearing.connection, hearing.errand
         self._stations.store.let_go(connection)
         await errand.carry_out(verdict.actions, connection.request)
-        for trouble in errand.troubles:
-            log.warning("%s: %s", self.listener.name, trouble)
         if errand.is_twisted:
             self._end(connection, Outcome.TWISTED)
             return
@@ -299,7 +300,7 @@ class Gate:
         self._adopt(connection, verdict)
         if verdict.actions and needs_errand(verdict.actions):
             hearing = Hearing(connection, self._stations)
-            self._in_task(connection, self._act(hearing, verdict))
+            self._in_task(hearing, self._act(hearing, verdict))
             return
         self._finish(connection, verdict)
 

@@ -629,6 +629,19 @@ def test_a_command_that_could_not_be_run_denies_and_says_so(tmp_path: Path) -> N
     staged(tmp_path, scene, deny="ALL: ALL: spawn /bin/x: allow\n")
 
 
+def test_a_banner_that_is_missing_is_said_though_a_later_option_refuses(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            assert await stage.outcomes(1) == ["refused"]
+
+    staged(tmp_path, scene, deny=f"ALL: ALL: banners {tmp_path}/none: spawn /bin/x\n")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"sshd: banners: {tmp_path}/none: No such file or directory"
+    ]
+
+
 def test_a_twisted_client_is_the_command_s_and_the_gate_forgets_it(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         runs_commands(stage, Ended(0, ""))
