@@ -212,8 +212,8 @@ class Wood(TypedDict):
     planter: str | None
 
 
-OAK: Tree = {
-    "name": "o",
+OAKS: Wood = {
+    "name": "oaks",
     "height": 3,
     "leaves": [{"name": "l"}],
     "named": {"x": 1},
