@@ -7,7 +7,17 @@ from collections.abc import Iterable, Sequence
 
 from socketgate.cli import ExitCode
 from socketgate.cli.match import add_files, configured
-from socketgate.cli.output import Paint, Tone, count, json_text, paint_for, printable, show, width
+from socketgate.cli.output import (
+    Paint,
+    Tone,
+    add_pager,
+    count,
+    json_text,
+    paint_for,
+    printable,
+    show,
+    width,
+)
 from socketgate.config import DEFAULT_PATH, Config
 from socketgate.namecheck import name_diagnostics
 from socketgate.rulefiles import read_sources
@@ -41,6 +51,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="ask no database for users, groups, netgroups or host names",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+    add_pager(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -55,11 +66,12 @@ def run(arguments: argparse.Namespace) -> int:
     found = in_order(found, sources)
     left_out = table.allow.dropped_count + table.deny.dropped_count
     if arguments.json:
-        show(json_text(as_json(found, left_out)))
+        text = json_text(as_json(found, left_out))
     else:
         paint = paint_for(sys.stdout)
         blocks = [as_text(one, paint) for one in found]
-        show("\n".join([*blocks, summary(found, left_out, table, sources, paint)]))
+        text = "\n".join([*blocks, summary(found, left_out, table, sources, paint)])
+    show(text, by_pager=not arguments.no_pager)
     worst = set(Severity) if arguments.strict else {Severity.ERROR}
     return ExitCode.WRONG if any(one.severity in worst for one in found) else ExitCode.OK
 

@@ -10,10 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from socketgate.cli import ExitCode
+from socketgate.cli import ExitCode, Parser
 from socketgate.cli.matchlines import answer_lines
 from socketgate.cli.matchtext import answer_json, answer_text
-from socketgate.cli.output import Tone, count, discard_output, json_text, paint_for, printable, show
+from socketgate.cli.output import (
+    Tone,
+    add_pager,
+    count,
+    discard_output,
+    json_text,
+    paint_for,
+    printable,
+    show,
+    write,
+)
 from socketgate.config import Config, OnError, load_config
 from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, canonical_address
 from socketgate.errors import ConfigError, RuleError
@@ -80,11 +90,12 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="answer requests from standard input: one JSON object on each line",
     )
+    add_pager(parser)
 
 
 def _parse_rest(arguments: argparse.Namespace) -> None:
     """The words from the first one on that is no option, with the options between them."""
-    parser = argparse.ArgumentParser(prog="socketgate match", description=HELP)
+    parser = Parser(prog="socketgate match", description=HELP)
     _add_options(parser)
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     parser.parse_intermixed_args(arguments.rest, arguments)
@@ -141,10 +152,11 @@ def run(arguments: argparse.Namespace) -> int:
         answers = [answer_given(table, request, given) for request in requests]
     if arguments.json:
         described = [answer_json(one, table, sources, given) for one in answers]
-        show(json_text(described if is_name(asked.client) else described[0]))
+        text = json_text(described if is_name(asked.client) else described[0])
     else:
         paint = paint_for(sys.stdout)
-        show("\n".join(answer_text(one, table, sources, given, paint) for one in answers))
+        text = "\n".join(answer_text(one, table, sources, given, paint) for one in answers)
+    show(text, by_pager=not arguments.no_pager)
     denied = any(one.verdict.access is Access.DENY for one in answers)
     return ExitCode.DENIED if denied else ExitCode.OK
 
@@ -254,7 +266,7 @@ def refuse_errors(table: RuleTable, *, as_json: bool) -> None:
     if not errors:
         return
     if as_json:
-        show(json_text({"verdict": None, "errors": [error.brief for error in errors]}))
+        write(json_text({"verdict": None, "errors": [error.brief for error in errors]}))
     paint = paint_for(sys.stderr)
     for error in errors[:MAX_ERRORS]:
         print(paint(Tone.BAD, printable(error.brief)), file=sys.stderr)

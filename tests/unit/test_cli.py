@@ -9,6 +9,7 @@ import pytest
 
 from socketgate import __version__
 from socketgate.cli import INTERRUPTED, VERBS, ExitCode, build_parser, load_verb, main
+from tests.support.verbs import options_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 #: A program started in the background would else ignore it.
@@ -42,6 +43,11 @@ def test_every_verb_says_in_one_line_what_it_does(name: str) -> None:
 def test_every_verb_has_its_own_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert exit_of([name, "--help"]) == 0
     assert f"socketgate {name}" in capsys.readouterr().out
+
+
+def test_every_verb_that_may_use_a_pager_can_do_without() -> None:
+    paging = {name for name in VERBS if hasattr(load_verb(name), "show")}
+    assert paging == {name for name in VERBS if "no-pager" in options_of(name)}
 
 
 def test_the_help_lists_every_verb(capsys: pytest.CaptureFixture[str]) -> None:
