@@ -44,8 +44,8 @@ _socketgate() {
             run) options='-h --help --config' takes='--config' ;;
             exec) options='--stderr --gate-user' takes='--stderr --gate-user' ;;
             launch) options='-h --help --max --commands --stderr --listen --gate-user' takes='--max --stderr --listen --gate-user' ;;
-            check) options='-h --help --allow --deny --config --strict --no-lookups --json' takes='--allow --deny --config' ;;
-            match) options='-h --help --allow --deny --config --resolve --libwrap --json --jsonl' takes='--allow --deny --config' ;;
+            check) options='-h --help --allow --deny --config --strict --no-lookups --json --no-pager' takes='--allow --deny --config' ;;
+            match) options='-h --help --allow --deny --config --resolve --libwrap --json --jsonl --no-pager' takes='--allow --deny --config' ;;
             unit) options='-h --help --listen --resident --launch --backend --handoff --user --install --remove --root --force --json --systemd-version' takes='--listen --backend --handoff --user --root --systemd-version' ;;
             status) options='-h --help --json --no-pager --gates' takes='--gates' ;;
             top) options='-h --help --seconds --count --json --gates' takes='--seconds --count --gates' ;;

@@ -32,6 +32,7 @@ complete -c socketgate -n '__fish_seen_subcommand_from check' -l config -r -F -d
 complete -c socketgate -n '__fish_seen_subcommand_from check' -l strict -d 'let warnings count as errors'
 complete -c socketgate -n '__fish_seen_subcommand_from check' -l no-lookups -d 'ask no database for users, groups, netgroups or host names'
 complete -c socketgate -n '__fish_seen_subcommand_from check' -l json -d 'print JSON'
+complete -c socketgate -n '__fish_seen_subcommand_from check' -l no-pager -d 'print without a pager'
 
 complete -c socketgate -n "$no_verb" -a match -d 'say what the rules would answer a client, and why'
 complete -c socketgate -n '__fish_seen_subcommand_from match' -s h -l help -d 'show this help message and exit'
@@ -42,6 +43,7 @@ complete -c socketgate -n '__fish_seen_subcommand_from match' -l resolve -d 'loo
 complete -c socketgate -n '__fish_seen_subcommand_from match' -l libwrap -d 'decide as libwrap does: bad lines are skipped or refuse, dns:NAME means nothing'
 complete -c socketgate -n '__fish_seen_subcommand_from match' -l json -d 'print JSON'
 complete -c socketgate -n '__fish_seen_subcommand_from match' -l jsonl -d 'answer requests from standard input: one JSON object on each line'
+complete -c socketgate -n '__fish_seen_subcommand_from match' -l no-pager -d 'print without a pager'
 complete -c socketgate -n '__fish_seen_subcommand_from match; and __fish_is_nth_token 2' -a '(path basename /run/socketgate/gate/*)'
 complete -c socketgate -n '__fish_seen_subcommand_from match; and not __fish_is_nth_token 2; and not __fish_is_nth_token 3' -a 'name= user= saddr= sport= sname= cport= aclexec='
 
