@@ -44,4 +44,5 @@ class LastGood:
             try:
                 await asyncio.to_thread(save_sources, sources, path)
             except (OSError, RuntimeError) as error:  # RuntimeError: no thread can be started
-                log.warning("%s: can't keep a copy of the rules: %s", path, error)
+                reason = error.strerror if isinstance(error, OSError) else error
+                log.warning("%s: can't keep a copy of the rules: %s", path, reason)

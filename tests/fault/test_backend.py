@@ -61,6 +61,14 @@ def serve(peer: Peer, count: int) -> None:
             left -= 1
 
 
+def serve_one(peer: Peer) -> tuple[str, int]:
+    """Take over the next; the answer is its address."""
+    (client,) = peer.take()
+    peer.answer(f"ACK={client.id}")
+    address: tuple[str, int] = client.sock.getpeername()
+    return address
+
+
 def assert_all_see_the_end(found: list[socket.socket]) -> None:
     assert [client.recv(1) for client in found] == [b""] * len(found)
 
@@ -125,6 +133,31 @@ def test_a_backend_that_dies_with_clients_leaves_them_to_the_next(
             serve(peer, 20)
             assert_all_see_the_end(waiting)
             gate.wait_entries(20, SOCKETGATE_OUTCOME="handed-over")
+
+
+def test_a_backend_that_dies_in_the_middle_of_a_message_has_whom_it_took(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    """It gets a message of several clients, takes some over, and is gone."""
+    with (
+        BackendStub(tmp_path / "backend.sock") as first,
+        RunningGate(tmp_path, [("test", port)], settings=settings(tmp_path)) as gate,
+        clients(port, 1),
+        first.accept() as peer,
+    ):
+        peer.answer("BATCH=16")
+        serve(peer, 1)
+        gate.wait_entries(1, SOCKETGATE_OUTCOME="handed-over")
+        gate.signal(signal.SIGSTOP)
+        with clients(port, 16) as waiting:
+            gate.signal(signal.SIGCONT)
+            message = peer.take()
+            peer.answer(f"ACK={message[5].id}")
+            served = [client.sock.getpeername() for client in message[:6]]
+            peer.close()
+            with first.accept() as second:
+                served += [serve_one(second) for _ in range(10)]
+            assert sorted(served) == sorted(client.getsockname() for client in waiting)
 
 
 def test_a_stopped_backend_serves_everybody_once_it_goes_on(

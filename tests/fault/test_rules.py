@@ -16,6 +16,8 @@ from tests.support.running import RunningGate, listening
 
 WAIT_SECONDS = 20.0
 DENY_ALL = "ALL: ALL\n"
+#: So many that a child compiles them, into a file.
+LARGE = "".join(f"ALL: 198.18.{number // 256}.{number % 256}\n" for number in range(10_000))
 
 #: More than the kernel queues for one who doesn't read (inotify(7): max_queued_events).
 OVERFLOW = int(Path("/proc/sys/fs/inotify/max_queued_events").read_text()) + 1000
@@ -198,11 +200,38 @@ def test_a_reload_for_want_of_descriptors_has_an_end(tmp_path: Path, port: socke
         gate.wait_for("READY")
 
 
+#: In a mount namespace of the gate's own, a disk that holds a page.
+NO_ROOM = 'mount -t tmpfs -o size=4k none "$1" && shift && exec "$@"'
+
+
+def with_full(folder: Path) -> tuple[str, ...]:
+    """A command's prefix: nothing can be written in that folder (ENOSPC)."""
+    return ("unshare", "--mount", "sh", "-euc", NO_ROOM, "sh", str(folder))
+
+
 def test_with_no_room_on_disk_for_the_copy_the_new_rules_hold(
     tmp_path: Path, port: socket.socket
 ) -> None:
-    """The last good rules can't be kept (EFBIG for ENOSPC); those in force don't depend on it."""
-    with gate_in(tmp_path, port, "", "prlimit", "--fsize=0", "--") as gate:
+    """The last good rules can't be kept; those in force don't depend on it."""
+    with gate_in(tmp_path, port, "", *with_full(tmp_path / "state")) as gate:
         gate.deny.write_text(DENY_ALL)
         gate.wait_status("generation 2")
+        assert is_refused(port)
+        text = "can't keep a copy of the rules: No space left on device"
+        gate.wait_entries(1, MESSAGE=f"{tmp_path}/state/last-good-rules.tar: {text}")
+
+
+def test_with_no_room_on_disk_for_the_compiled_table_large_rules_hold(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    with gate_in(tmp_path, port, "", *with_full(tmp_path / "cache")) as gate:
+        gate.deny.write_text(LARGE + DENY_ALL)
+        gate.wait_status("generation 2")
+        assert is_refused(port)
+
+
+def test_large_rules_are_in_force_at_the_start_with_no_room_on_disk(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    with gate_in(tmp_path, port, LARGE + DENY_ALL, *with_full(tmp_path / "cache")):
         assert is_refused(port)

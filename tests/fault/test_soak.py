@@ -11,7 +11,7 @@ MORE_SECONDS = 60
 
 
 def test_a_soak_ends_well() -> None:
-    words = [SOAK, "--minutes", str(MINUTES)]
+    words = [str(SOAK), "--minutes", str(MINUTES)]
     seconds = 60 * MINUTES + MORE_SECONDS
     ended = subprocess.run(words, check=False, capture_output=True, text=True, timeout=seconds)
     assert ended.returncode == 0, ended.stdout + ended.stderr
