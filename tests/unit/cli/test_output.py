@@ -136,6 +136,11 @@ def test_on_a_terminal_the_pager_shows_it() -> None:
     assert on_a_terminal(LONG, SYSTEMD_PAGER="tr t T") == "TexT\n" * 3
 
 
+def test_without_a_pager_it_is_printed() -> None:
+    program = LONG.replace(")", ", by_pager=False)")
+    assert on_a_terminal(program, SYSTEMD_PAGER="tr t T") == "text\n" * 3
+
+
 def test_a_pager_that_is_not_there_is_done_without() -> None:
     assert on_a_terminal(LONG, SYSTEMD_PAGER="no-such-pager-here") == "text\n" * 3
 
