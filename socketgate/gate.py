@@ -32,7 +32,8 @@ from socketgate.identify import ServerAddresses, build_request, is_ip, set_addre
 from socketgate.introduction import introduce
 from socketgate.judge import Judgement, judge_by_known
 from socketgate.lane import Lanes
-from socketgate.lookup_source import source_of
+from socketgate.lookup_source import prefixes_of
+from socketgate.lookup_values import Prefixes
 from socketgate.rules.request import Access
 from socketgate.rules.table import PolicyKey, RuleTable
 from socketgate.rules.verdict import Verdict
@@ -248,14 +249,14 @@ class Gate:
     def _in_task(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
         """Go the rest of the way in a task, unless too many do already."""
         connection = hearing.connection
-        source = source_of(connection.address.encode())
-        if not self._stations.deciding.take(source):
+        who = prefixes_of(connection.address.encode())
+        if not self._stations.deciding.take(who):
             rest.close()
             self._end(connection, Outcome.OVER_LIMIT)
             return
         task = self._loop.create_task(self._guarded(hearing, rest))
         self._tasks[task] = connection
-        task.add_done_callback(lambda done: self._task_done(done, source))
+        task.add_done_callback(lambda done: self._task_done(done, who))
 
     async def _guarded(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
         """The rest of the way; whatever goes wrong on it denies."""
@@ -290,9 +291,9 @@ class Gate:
             return
         self._finish(connection, verdict)
 
-    def _task_done(self, task: asyncio.Task[None], source: str) -> None:
+    def _task_done(self, task: asyncio.Task[None], who: Prefixes) -> None:
         del self._tasks[task]
-        self._stations.deciding.give_back(source)
+        self._stations.deciding.give_back(who)
         self._one_less()
 
     def _settle(self, connection: Connection, verdict: Verdict) -> None:

@@ -8,6 +8,8 @@ network_of(b"2001:db8::1")     2001:db8::/48      one reverse zone, as they are 
 
 import socket
 
+from socketgate.lookup_values import Prefixes
+
 _MAPPED = b"::ffff:"
 
 
@@ -26,6 +28,11 @@ def source_of(address: bytes) -> str:
 def network_of(address: bytes) -> str:
     """The prefix that one reverse zone usually serves: IPv4 /24, IPv6 /48."""
     return _prefix(address, ipv4_bits=24, ipv6_bits=48)
+
+
+def prefixes_of(address: bytes) -> Prefixes:
+    """Both, for limits."""
+    return Prefixes(source_of(address), network_of(address))
 
 
 def _prefix(address: bytes, *, ipv4_bits: int, ipv6_bits: int) -> str:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What every lookup has in common: its limits, its result, and the check of foreign text."""
 
-from collections.abc import Hashable
+import collections
 from dataclasses import dataclass
 from enum import Enum
 
@@ -90,32 +90,57 @@ def shown(text: bytes) -> str:
     return text.decode() if is_clean(text, 255) else ascii(text)[2:-1]
 
 
+@dataclass(frozen=True, slots=True)
+class Prefixes:
+    """Whom a limit counts: what one client has to itself, and the network that is in."""
+
+    source: str
+    network: str
+
+
 class Shares:
-    """How many lookups are under way, in all and for each source, with a limit to both."""
+    """How many lookups are under way, in all and for each source, with a limit to both.
+
+    The last quarter goes to networks that have none: whoever has a whole network of addresses to
+    ask from, and a dead zone for them, leaves others room.
+    """
 
     def __init__(self, max_total: int, max_each: int) -> None:
         self._max_total = max_total
         self._max_each = max_each
+        self._plenty_until = max_total * 3 // 4
         self._total = 0
-        self._each: dict[Hashable, int] = {}
+        self._of_source: collections.Counter[str] = collections.Counter()
+        self._of_network: collections.Counter[str] = collections.Counter()
 
     @property
     def total(self) -> int:
         """How many are under way."""
         return self._total
 
-    def take(self, source: Hashable) -> bool:
+    def over(self, who: Prefixes) -> str:
+        """Whose limit doesn't allow one more, for a note; empty if there may be one."""
+        if self._total >= self._max_total:
+            return "all"
+        if self._of_source[who.source] >= self._max_each:
+            return who.source
+        if self._total >= self._plenty_until and self._of_network[who.network]:
+            return who.network
+        return ""
+
+    def take(self, who: Prefixes) -> bool:
         """Count one more, unless that is over a limit."""
-        mine = self._each.get(source, 0)
-        if self._total >= self._max_total or mine >= self._max_each:
+        if self.over(who):
             return False
         self._total += 1
-        self._each[source] = mine + 1
+        self._of_source[who.source] += 1
+        self._of_network[who.network] += 1
         return True
 
-    def give_back(self, source: Hashable) -> None:
+    def give_back(self, who: Prefixes) -> None:
         """Count one less."""
         self._total -= 1
-        self._each[source] -= 1
-        if not self._each[source]:
-            del self._each[source]
+        for counts, prefix in ((self._of_source, who.source), (self._of_network, who.network)):
+            counts[prefix] -= 1
+            if not counts[prefix]:
+                del counts[prefix]

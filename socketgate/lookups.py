@@ -18,7 +18,7 @@ from socketgate.forward import ForwardNames
 from socketgate.ident import IDENT_PORT, look_up_user
 from socketgate.lookup_cache import LookupCache
 from socketgate.lookup_pool import LookupPool, Work
-from socketgate.lookup_source import network_of, plain, source_of
+from socketgate.lookup_source import network_of, plain, prefixes_of
 from socketgate.lookup_values import Found, LookupLimits, Shares, Trouble, shown
 from socketgate.rules.request import (
     UNKNOWN,
@@ -149,13 +149,14 @@ class Lookups:
 
     async def _client_name(self, request: Request, timeout_seconds: float | None) -> Found:
         """As `_name`, with a limit on what one source may have waiting."""
-        source = source_of(request.client.address)
-        if not self._waiting.take(source):
-            return Found(UNKNOWN, f"name: over the limit for {source}")
+        who = prefixes_of(request.client.address)
+        if over := self._waiting.over(who):
+            return unanswered(Fact.CLIENT_NAME, f"over the limit for {over}")
+        self._waiting.take(who)
         try:
             return await self._name(Fact.CLIENT_NAME, request, request.client, timeout_seconds)
         finally:
-            self._waiting.give_back(source)
+            self._waiting.give_back(who)
 
     async def _name(
         self, fact: Fact, request: Request, endpoint: Endpoint, timeout_seconds: float | None
@@ -171,9 +172,10 @@ class Lookups:
 
     async def _client_user(self, request: Request, timeout_seconds: float | None) -> Found:
         seconds = timeout_seconds or self._limits.ident_seconds
-        source = source_of(request.client.address)
-        if not self._ident.take(source):
-            return Found(UNKNOWN, f"user: over the limit for {source}")
+        who = prefixes_of(request.client.address)
+        if over := self._ident.over(who):
+            return unanswered(Fact.CLIENT_USER, f"over the limit for {over}")
+        self._ident.take(who)
         try:
             return await look_up_user(
                 request,
@@ -181,7 +183,7 @@ class Lookups:
                 port=self._ident_port,
             )
         finally:
-            self._ident.give_back(source)
+            self._ident.give_back(who)
 
     async def _in_netgroup(
         self, fact: InNetgroup, request: Request, work: Work, timeout_seconds: float | None

@@ -346,8 +346,8 @@ def test_an_entry_of_a_client_refused_before_the_verdict_has_the_rules_say(
 
 @pytest.mark.parametrize(
     "limits",
-    [Limits(deciding_connections=2), Limits(deciding_per_source=2)],
-    ids=["in-all", "per-source"],
+    [Limits(deciding_connections=3), Limits(deciding_per_source=2)],
+    ids=["three-quarters-for-a-network", "per-source"],
 )
 def test_more_lookups_than_the_limit_are_refused_at_once(limits: Limits, tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from socketgate.lookup_source import network_of, plain, source_of
+from socketgate.lookup_source import plain, prefixes_of
+from socketgate.lookup_values import Prefixes
 
 
 @pytest.mark.parametrize(
@@ -30,4 +31,4 @@ def test_a_mapped_address_is_an_ipv4_address(address: bytes, expected: bytes) ->
     ],
 )
 def test_limits_count_by_prefix(address: bytes, source: str, network: str) -> None:
-    assert (source_of(address), network_of(address)) == (source, network)
+    assert prefixes_of(address) == Prefixes(source, network)

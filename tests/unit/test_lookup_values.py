@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from socketgate.lookup_values import LookupLimits, Shares, is_clean, keep_seconds, shown
+from socketgate.lookup_values import LookupLimits, Prefixes, Shares, is_clean, keep_seconds, shown
 from socketgate.rules.request import PARANOID, UNKNOWN, Answer
 
 
@@ -55,24 +55,49 @@ def test_each_kind_of_answer_has_its_own_time(answer: Answer, expected: float) -
     assert keep_seconds(answer, limits) == expected
 
 
+def taken(shares: Shares, *prefixes: tuple[str, str]) -> list[bool]:
+    """Whether each could take one, in this order; source and network."""
+    return [shares.take(Prefixes(*one)) for one in prefixes]
+
+
+A, B = ("a", "net-a"), ("b", "net-b")
+
+
 def test_a_source_gets_no_more_than_its_share() -> None:
-    shares = Shares(max_total=10, max_each=2)
-    assert [shares.take("a"), shares.take("a"), shares.take("a")] == [True, True, False]
+    assert taken(Shares(max_total=10, max_each=2), A, A, A) == [True, True, False]
 
 
 def test_one_source_at_its_limit_leaves_others_alone() -> None:
-    shares = Shares(max_total=10, max_each=1)
-    shares.take("a")
-    assert shares.take("b")
+    assert taken(Shares(max_total=10, max_each=1), A, B) == [True, True]
 
 
 def test_all_sources_together_get_no_more_than_the_total() -> None:
     shares = Shares(max_total=2, max_each=2)
-    assert [shares.take("a"), shares.take("b"), shares.take("c")] == [True, True, False]
+    assert taken(shares, A, B, ("c", "net-c")) == [True, True, False]
+
+
+def test_a_network_leaves_the_last_quarter_to_others() -> None:
+    shares = Shares(max_total=8, max_each=2)
+    crowd = [(f"a{number // 2}", "net-a") for number in range(8)]
+    assert taken(shares, *crowd, B, B) == [True] * 6 + [False] * 2 + [True, False]
+
+
+@pytest.mark.parametrize(
+    ("max_total", "max_each", "over"),
+    [(1, 1, "all"), (9, 1, "a"), (2, 2, "net-a"), (9, 9, "")],
+)
+def test_whose_limit_it_is_can_be_told(max_total: int, max_each: int, over: str) -> None:
+    shares = Shares(max_total, max_each)
+    shares.take(Prefixes(*A))
+    assert shares.over(Prefixes(*A)) == over
+
+
+def test_a_client_without_an_address_counts_once() -> None:
+    assert taken(Shares(max_total=10, max_each=2), ("", ""), ("", "")) == [True, True]
 
 
 def test_what_is_given_back_can_be_taken_again() -> None:
     shares = Shares(max_total=1, max_each=1)
-    shares.take("a")
-    shares.give_back("a")
-    assert (shares.total, shares.take("b")) == (0, True)
+    shares.take(Prefixes(*A))
+    shares.give_back(Prefixes(*A))
+    assert (shares.total, *taken(shares, B)) == (0, True)
