@@ -19,6 +19,7 @@ DEFAULT_MAX = 64
 
 def run(arguments: argparse.Namespace, way_in: socket.socket, report: Callable[[str], None]) -> int:
     """Serve until SIGTERM; a gate's child, until the gate has ended. Owns the socket given."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # wait(2): ignored, no status would be left
     asyncio.run(_serve(arguments, way_in, report))
     return 0
 

@@ -40,12 +40,18 @@ def test_a_mistake_is_said_and_is_exit_code_2(words: tuple[str, ...], said: str)
     assert (done.returncode, said in done.stderr) == (2, True), done.stderr
 
 
-def test_on_a_channel_of_a_gate_it_ends_with_the_gate() -> None:
+#: Starts a program with SIGCHLD ignored, as some that start others have it.
+DEAF = ("env", "--ignore-signal=CHLD")
+
+
+@pytest.mark.parametrize("before", [(), DEAF], ids=["as usual", "with SIGCHLD ignored"])
+def test_on_a_channel_of_a_gate_it_ends_with_the_gate(before: tuple[str, ...]) -> None:
     job = Job(id=1, kind=CommandKind.SPAWN, start_seconds=60, end_seconds=60, command=b"exit 7")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         ours.settimeout(PATIENCE_SECONDS)
-        process = subprocess.Popen([*LAUNCH, "--stdin"], cwd=PROJECT, stdin=theirs.fileno())
+        words = [*before, *LAUNCH, "--stdin"]
+        process = subprocess.Popen(words, cwd=PROJECT, stdin=theirs.fileno())
         theirs.close()
         with process:
             ours.send(encode_job(job))
