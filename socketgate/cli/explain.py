@@ -13,12 +13,12 @@ from socketgate.accountcheck import account_faults
 from socketgate.answers import ExplainAnswer
 from socketgate.bans import Ban, Bans
 from socketgate.banstore import Store
-from socketgate.cli import ExitCode
+from socketgate.cli import ExitCode, Parser
 from socketgate.cli.banarguments import is_own_session, own_address
 from socketgate.cli.check import as_json, as_text, in_order
 from socketgate.cli.explaintext import WORDS, answer_text, reason
 from socketgate.cli.gates import add_gates, find_gate
-from socketgate.cli.match import MAX_PORT, configured
+from socketgate.cli.match import MAX_PORT, configured, split_at
 from socketgate.cli.output import (
     Tone,
     add_pager,
@@ -30,7 +30,6 @@ from socketgate.cli.output import (
     write,
 )
 from socketgate.config import Config, OnError
-from socketgate.daemonname import MAX_NAME_LENGTH
 from socketgate.dryrun import canonical_address
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, RuleError
 from socketgate.explain import Grounds, Question, explain
@@ -44,26 +43,39 @@ from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 
 HELP = "say what the running gate would answer a client now, and why"
+USAGE = """
+  socketgate explain DAEMON ADDRESS [name=HOST] [user=USER] [saddr=ADDRESS] [OPTION ...]
+  socketgate explain DAEMON ADDRESS --files [KEY=VALUE ...] [sport=PORT] [OPTION ...]"""
 EPILOG = """\
+DAEMON may be DAEMON@SERVER, ADDRESS may be USER@ADDRESS. Names that aren't given are looked up.
+KEY: name, user (the client's), saddr (the server's address, where a gate listens on several);
+sport (with --files: the server's port, which a gate knows).
 Exit status: 0 granted, 1 denied, 2 something is wrong, 3 no such gate runs, 4 not permitted.
 Example: socketgate explain sshd 192.0.2.7"""
 KEYS = ("name", "user", "saddr", "sport")
-USAGE = "write name=HOST, user=USER, saddr=ADDRESS or, with --files, sport=PORT"
+LISTED = ", ".join(KEYS)
+#: As a call on the control socket has it.
+MAX_TEXT = 255
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    parser.epilog = EPILOG
+    _add_options(parser)
+    # argparse takes words between options only by itself, and not in a subparser: see `run`.
+    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+
+
+def _parse_rest(arguments: argparse.Namespace) -> None:
+    """The words from the first one on that is no option, with the options between them."""
+    parser = Parser(prog="socketgate explain", description=HELP)
+    _add_options(parser)
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.parse_intermixed_args(arguments.rest, arguments)
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    parser.usage, parser.epilog = USAGE, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("name", metavar="NAME", help="the daemon, as sshd")
-    parser.add_argument("address", metavar="ADDR", help="the client's address")
-    parser.add_argument(
-        "facts",
-        nargs="*",
-        metavar="KEY=VALUE",
-        help="name=HOST, user=USER: instead of looking them up; saddr=ADDR: where the client comes "
-        "to, if the server has several addresses; with --files sport=PORT as well",
-    )
     parser.add_argument(
         "--files",
         action="store_true",
@@ -80,7 +92,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
-    question = question_of(arguments)
+    _parse_rest(arguments)
+    question = question_of(arguments.words, may_have_port=arguments.files)
     differs = ""
     if arguments.files:
         config = configured(arguments)
@@ -105,29 +118,43 @@ def run(arguments: argparse.Namespace) -> int:
     return ExitCode.OK if answer["verdict"] == "allow" else ExitCode.DENIED
 
 
-def question_of(arguments: argparse.Namespace) -> Question:
+def question_of(words: Sequence[str], *, may_have_port: bool) -> Question:
     """What the command line asks; raises ConfigError."""
-    given: dict[str, str] = {}
-    for pair in arguments.facts:
-        key, equals, value = pair.partition("=")
-        if key not in KEYS or not equals or not value:
-            raise ConfigError(f"{printable(pair)!r}: {USAGE}")
-        if key in given:
-            raise ConfigError(f"{key} is given twice")
-        given[key] = value
-    if len(arguments.name) > MAX_NAME_LENGTH:
-        raise ConfigError(f"no daemon has a name of more than {MAX_NAME_LENGTH} characters")
-    if "sport" in given and not arguments.files:
+    if len(words) < 2:
+        raise ConfigError("name a daemon and a client: socketgate explain sshd 192.0.2.7")
+    (daemon, server), (user, address) = split_at(words[0]), split_at(words[1])
+    if address is None:
+        user, address = "", user
+    given = given_by([*words[2:], *_pairs(saddr=server, user=user or None)])
+    if "sport" in given and not may_have_port:
         raise ConfigError("sport= goes with --files: a gate knows its port")
-    server = given.get("saddr")
     return Question(
-        arguments.name,
-        _address(arguments.address),
+        daemon,
+        _address(address),
         given.get("name"),
         given.get("user"),
-        _address(server) if server is not None else None,
+        _address(given["saddr"]) if "saddr" in given else None,
         _port(given["sport"]) if "sport" in given else None,
     )
+
+
+def _pairs(**texts: str | None) -> list[str]:
+    return [f"{key}={text}" for key, text in texts.items() if text is not None]
+
+
+def given_by(pairs: Sequence[str]) -> dict[str, str]:
+    """The values by their keys; raises ConfigError."""
+    given: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or key not in KEYS:
+            raise ConfigError(f"{printable(pair)!r}: write KEY=VALUE, with a KEY of: {LISTED}")
+        if key in given:
+            raise ConfigError(f"{key} is given twice")
+        if not 0 < len(value) <= MAX_TEXT:
+            raise ConfigError(f"{key}=: write a text of 1 to {MAX_TEXT} characters")
+        given[key] = value
+    return given
 
 
 def _address(text: str) -> str:
@@ -222,12 +249,13 @@ def difference(arguments: argparse.Namespace, question: Question, answer: Explai
         running = by_gate(arguments, question)
     except (GateUnreachable, NotPermitted) as error:
         return f"this can't be compared with what is in force: {error}"
-    deciding = ("verdict", "by", "file", "line")
+    deciding = ("verdict", "by", "file", "line", "text")
     if all(running[key] == answer[key] for key in deciding):  # type: ignore[literal-required]  # keys of both
         return ""
     word = WORDS[running["verdict"]][0]
+    text = f" {printable(running['text'])}" if running["text"] else ""
     return (
-        f"the running gate says otherwise: {word}, by {reason(running)} "
+        f"the running gate says otherwise: {word}, by {reason(running)}{text} "
         f"(generation {running['generation']})"
     )
 

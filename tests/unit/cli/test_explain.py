@@ -8,6 +8,8 @@ from socketgate.answers import ExplainAnswer
 from socketgate.bans import Ban, parse_net
 from socketgate.banstore import Store
 from socketgate.cli import main
+from socketgate.cli.explain import question_of
+from socketgate.explain import Question
 from tests.support.controlled import explanation, gate_answering
 from tests.support.waiting import environment
 
@@ -91,8 +93,13 @@ def test_it_warns_on_the_same_link(
     ("words", "said"),
     [
         (["host.example.org"], "no IPv4 or IPv6 address"),
-        (["192.0.2.7", "root"], "write name=HOST, user=USER"),
-        (["192.0.2.7", "color=red"], "write name=HOST, user=USER"),
+        ([], "name a daemon and a client"),
+        (["192.0.2.7", "root"], "'root': write KEY=VALUE, with a KEY of: name, user"),
+        (["192.0.2.7", "color=red"], "write KEY=VALUE"),
+        (["192.0.2.7", "name="], "name=: write a text of 1 to 255 characters"),
+        (["192.0.2.7", "name=" + "x" * 256], "name=: write a text of 1 to 255 characters"),
+        (["root@192.0.2.7", "user=root"], "user is given twice"),
+        (["host@"], "no IPv4 or IPv6 address"),
         (["192.0.2.7", "name=a", "name=b"], "name is given twice"),
         (["192.0.2.7", "saddr=me"], "no IPv4 or IPv6 address"),
         (["192.0.2.7", "sport=22"], "sport= goes with --files"),
@@ -140,8 +147,19 @@ def test_the_same_answer_needs_no_word(tmp_path: Path, capsys: pytest.CaptureFix
     words = by_files(tmp_path, "ALL: 192.0.2.7\n")
     answer = explanation(line=1)
     answer["file"] = str(tmp_path / "hosts.deny")
+    answer["text"] = "ALL: 192.0.2.7"
     assert ask(tmp_path, *words, answer=answer) == 1
     assert capsys.readouterr().err == ""
+
+
+def test_a_rule_that_was_changed_where_it_stands_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = by_files(tmp_path, "ALL: 192.0.2.\n")
+    answer = explanation(line=1)
+    answer["file"] = str(tmp_path / "hosts.deny")
+    assert ask(tmp_path, *words, answer=answer) == 1
+    assert "says otherwise: denied, by" in capsys.readouterr().err
 
 
 def test_by_the_files_bans_count_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,8 +210,23 @@ def test_the_port_is_given_for_the_files(tmp_path: Path) -> None:
     assert main(asked) == 1
 
 
-def test_a_name_that_no_daemon_can_have_is_one_clear_line(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    assert main(["explain", "x" * 256, "192.0.2.7"]) == 2
-    assert "no daemon has a name of more than 255" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (["sshd", "192.0.2.7"], Question("sshd", "192.0.2.7")),
+        (["sshd", "192.0.2.7", "user=a", "name=b"], Question("sshd", "192.0.2.7", "b", "a")),
+        (["sshd@[::1]", "192.0.2.7"], Question("sshd", "192.0.2.7", server="::1")),
+        (["sshd", "a@192.0.2.7"], Question("sshd", "192.0.2.7", user="a")),
+        (["sshd", "[2001:DB8::1]"], Question("sshd", "2001:db8::1")),
+        (["sshd", "::1", "saddr=::2"], Question("sshd", "::1", server="::2")),
+    ],
+)
+def test_a_client_is_written_as_for_match(words: list[str], question: Question) -> None:
+    assert question_of(words, may_have_port=False) == question
+
+
+def test_options_may_stand_anywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with gate_answering(tmp_path, "sshd", {"Explain": explanation()}):
+        words = ["sshd", "--gates", str(tmp_path), "192.0.2.7", "--json", "name=a.example"]
+        assert main(["explain", *words]) == 1
+    assert json.loads(capsys.readouterr().out)["verdict"] == "deny"
