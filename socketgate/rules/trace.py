@@ -81,7 +81,7 @@ def trace(
     May take long where there are very many rules.
     """
     last = deciding_number(table, verdict)
-    teller = _Teller(table, sources, request, last)
+    teller = _Teller(table, sources, request, last, verdict.access)
     items = _items(table, last)
     told = [*teller.sum_up(items[:-MAX_SHOWN])]
     for item in items[-MAX_SHOWN:]:
@@ -163,12 +163,13 @@ def _without_skipped(told: Iterable[Considered]) -> list[Considered]:
 
 @dataclass(frozen=True, slots=True)
 class _Teller:
-    """Puts rules into words; `last` is the number of the one that decided."""
+    """Puts rules into words; `last` is the number of the one that decided, and for what."""
 
     table: RuleTable
     sources: Sources
     request: Request
     last: int
+    access: Access
 
     def tell(self, item: _Item) -> Iterator[Considered]:
         """A rule, or what there is to say of address rules."""
@@ -192,14 +193,22 @@ class _Teller:
         place = self.table.origins.place(number)
         source = self._source(place.table)
         text = address_line(source.data, number, self.request) if isinstance(source, Text) else b""
-        reason = f"the address is {self._client}"
+        reason = f"the address is {self._client}{self._turned(place)}"
         return Considered(place, text, is_match=True, why=reason, first_line=place.line)
+
+    def _turned(self, place: RulePlace) -> str:
+        """What options made of the rule that decided."""
+        usual = Access.DENY if place.table is TableName.DENY else Access.ALLOW
+        turned = {Access.DENY: "; its options refuse", Access.ALLOW: "; its options let in"}
+        return "" if self.access is usual else turned[self.access]
 
     def _rule(self, rule: Rule) -> Considered:
         text = b" ".join(piece.source.strip() for piece in rule.line.pieces)
         reading = Reading(self.table.interfaces, _library(rule), self.table.extensions)
         is_match, reason = why(rule.line.text, self.request, reading)
-        if is_match and rule.number != self.last:
+        if is_match and rule.number == self.last:
+            reason += self._turned(rule.place)
+        elif is_match:
             reason += "; but its aclexec failed, so it does not count"
         return Considered(rule.place, text, is_match, reason, rule.line.pieces[0].line)
 

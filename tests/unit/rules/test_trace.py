@@ -141,6 +141,20 @@ def test_a_rule_of_hosts_deny_whose_aclexec_failed_is_the_end() -> None:
     assert [line for line, _, _ in found] == [1]
 
 
+@pytest.mark.parametrize(
+    ("allow", "deny", "expected"),
+    [
+        ("ALL: ALL: twist /bin/x\n", "", "ALL: everybody; its options refuse"),
+        ("ALL: 192.0.2.7: deny\n", "", "the address is 192.0.2.7; its options refuse"),
+        ("", "ALL: ALL: allow\n", "ALL: everybody; its options let in"),
+        ("ALL: ALL: spawn x\n", "", "ALL: everybody"),
+    ],
+)
+def test_options_that_turn_a_rule_are_told(allow: str, deny: str, expected: str) -> None:
+    ((_, _, why),) = story(request(), allow, deny)
+    assert why == expected
+
+
 def test_a_file_that_cannot_be_read_on_is_the_end() -> None:
     ((line, is_match, why),) = story(request(), "", "ALL: ALL: allow" * 200)
     assert (line, is_match) == (1, True), why
