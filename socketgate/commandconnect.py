@@ -5,6 +5,7 @@ The child is for a gate run by hand. The shipped units have socketgate-command.s
 exec at all.
 """
 
+import contextlib
 import os
 import select
 import socket
@@ -47,19 +48,17 @@ class RunnerAt:
     def connect(self) -> socket.socket:
         """A channel. Raises BackendUnavailable, or BlockingIOError when its queue is full."""
         check_path(self._path)
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK)
         try:
-            sock.connect(self._path)
-            _check_peer(sock, self._uids)
+            with contextlib.ExitStack() as opened:
+                kind = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK
+                sock = opened.enter_context(socket.socket(socket.AF_UNIX, kind))
+                sock.connect(self._path)
+                _check_peer(sock, self._uids)
+                opened.pop_all()
         except BlockingIOError:
-            sock.close()
             raise
         except OSError as error:
-            sock.close()
             raise BackendUnavailable(f"{self._path}: {error.strerror}") from error
-        except BackendUnavailable:
-            sock.close()
-            raise
         return sock
 
     def close(self) -> None:
@@ -75,6 +74,16 @@ def _check_peer(sock: socket.socket, uids: frozenset[int]) -> None:
         )
 
 
+def _start(channel: socket.socket) -> int:
+    return os.posix_spawn(
+        sys.executable,
+        [sys.executable, *RUNNER],
+        {name: value for name, value in own_environment().items() if name not in OURS},
+        file_actions=[(os.POSIX_SPAWN_DUP2, channel.fileno(), 0)],
+        setsigdef=RESTORED_SIGNALS,
+    )
+
+
 class OwnRunner:
     """A runner that is our child, started with the first command. `close` lets go of it."""
 
@@ -84,21 +93,16 @@ class OwnRunner:
     def connect(self) -> socket.socket:
         """A channel to a new child. Raises BackendUnavailable."""
         self._reap(0.0)
-        environment = {k: v for k, v in own_environment().items() if k not in OURS}
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            try:
-                pid = os.posix_spawn(
-                    sys.executable,
-                    [sys.executable, *RUNNER],
-                    environment,
-                    file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), 0)],
-                    setsigdef=RESTORED_SIGNALS,
-                )
-            except OSError as error:
-                ours.close()
-                raise BackendUnavailable(f"{sys.executable}: {error.strerror}") from error
-        self._children[pid] = os.pidfd_open(pid)
+        try:
+            with contextlib.ExitStack() as opened:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                opened.enter_context(ours)
+                with theirs:
+                    pid = _start(theirs)
+                self._children[pid] = os.pidfd_open(pid)  # `theirs` has made room for it
+                opened.pop_all()
+        except OSError as error:
+            raise BackendUnavailable(f"{sys.executable}: {error.strerror}") from error
         return ours
 
     def close(self) -> None:

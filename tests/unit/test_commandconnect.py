@@ -11,6 +11,7 @@ from socketgate.command_message import Ended, Job, encode_job, parse_ended
 from socketgate.commandconnect import DEFAULT_SOCKET, OwnRunner, RunnerAt, runner_path
 from socketgate.errors import BackendUnavailable
 from socketgate.rules.keyword import CommandKind
+from tests.support.descriptors import no_free_descriptor
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -70,6 +71,23 @@ def test_a_full_queue_is_tried_again_later(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
     runner = RunnerAt(path)
     with listening(path, backlog=0), runner.connect(), pytest.raises(BlockingIOError):
+        runner.connect()
+
+
+def test_without_a_free_descriptor_a_runner_is_unavailable(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    runner = RunnerAt(path)
+    with (
+        listening(path),
+        no_free_descriptor(),
+        pytest.raises(BackendUnavailable, match="Too many open files"),
+    ):
+        runner.connect()
+
+
+def test_without_a_free_descriptor_a_runner_of_our_own_is_unavailable() -> None:
+    runner = OwnRunner()
+    with no_free_descriptor(), pytest.raises(BackendUnavailable, match="Too many open files"):
         runner.connect()
 
 
