@@ -204,7 +204,7 @@ class ListBans(TypedDict):
 
 class Explain(TypedDict):
     """What a client of a daemon would be told now, and why. Names and users not given are looked
-    up as for a real client. `server` is the address the client comes to, where the gate has several.
+    up as for a real client. `server` is the address he comes to, where the gate has several.
     """
 
     daemon: str

@@ -103,7 +103,7 @@ def test_shellcheck_has_nothing_to_say() -> None:
     ("line", "completed"),
     [
         ("socketgate met", "socketgate metrics "),
-        ("socketgate check --no", "socketgate check --no-lookups "),
+        ("socketgate check --no-l", "socketgate check --no-lookups "),
         ("socketgate unit x --handoff ch", "socketgate unit x --handoff channel "),
         ("socketgate launch --max 3 --stde", "socketgate launch --max 3 --stderr="),
         ("socketgate import xin", "socketgate import xinetd "),
