@@ -187,6 +187,13 @@ class Scrapes:
     def __init__(self, read: Callable[[], Answers]) -> None:
         self._read = read
         self._count = 0
+        self._reading: asyncio.Task[Answers] | None = None
+
+    async def answers(self) -> Answers:
+        """What the gates answer now. Who asks meanwhile gets the same, and makes no work."""
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(asyncio.to_thread(self._read))
+        return await asyncio.shield(self._reading)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, one answer."""
@@ -214,7 +221,7 @@ class Scrapes:
         if method not in ("GET", "HEAD"):
             return _response("405 Method Not Allowed", b"use GET\n", extra="Allow: GET, HEAD\r\n")
         try:
-            answers = await asyncio.to_thread(self._read)
+            answers = await self.answers()
         except SocketgateError as error:
             return _response("503 Service Unavailable", f"{error}\n".encode())
         body, content_type = encode(answers, _accepts(lines))

@@ -23,6 +23,8 @@ T = TypeVar("T")
 PATIENCE_SECONDS = 3.0
 #: Methods that take longer: reading very many rules; looking a client's names up.
 PATIENCE_FOR = {"Reload": 150.0, "Explain": 60.0}
+#: Gates asked at once: a thread each.
+MAX_ASKED_AT_ONCE = 32
 
 #: Why a gate that isn't there isn't, by its units, and what to do.
 NOT_RUNNING = {
@@ -144,7 +146,7 @@ def _sockets(folder: Path) -> list[Path]:
 
 
 def ask_all(gates: Sequence[Gate], method: str, kind: type[T]) -> list[T | SocketgateError]:
-    """What each answers, or why it doesn't. All are asked at once: one that hangs delays nobody."""
+    """What each answers, or why it doesn't. Many are asked at once: who hangs delays nobody."""
 
     def answer(gate: Gate) -> T | SocketgateError:
         try:
@@ -152,7 +154,7 @@ def ask_all(gates: Sequence[Gate], method: str, kind: type[T]) -> list[T | Socke
         except SocketgateError as error:
             return error
 
-    with ThreadPoolExecutor(max(1, len(gates))) as pool:
+    with ThreadPoolExecutor(MAX_ASKED_AT_ONCE) as pool:
         return list(pool.map(answer, gates))
 
 

@@ -177,6 +177,22 @@ def test_when_the_gates_cannot_be_asked_the_answer_says_why() -> None:
     assert answer.endswith(b"\r\n\r\nno gate\n")
 
 
+def test_two_scrapes_at_once_ask_the_gates_once() -> None:
+    asked: list[None] = []
+
+    def read() -> Answers:
+        asked.append(None)
+        return {"sshd": GATE}
+
+    async def scrape_twice() -> list[Answers]:
+        scrapes = Scrapes(read)
+        found = await asyncio.gather(scrapes.answers(), scrapes.answers())
+        return [*found, await scrapes.answers()]
+
+    assert asyncio.run(scrape_twice()) == [{"sshd": GATE}] * 3
+    assert len(asked) == 2
+
+
 def test_a_request_that_never_ends_gets_nothing() -> None:
     assert answer_to(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 9000) == b""
 
