@@ -156,7 +156,7 @@ def test_one_screen_shows_every_gate(gate: Box) -> None:
     assert "/run/socketgate/backend/echod.sock" in shown
 
 
-def test_a_gate_that_waits_for_its_first_client_is_said_not_to_run(gate: Box) -> None:
+def test_a_gate_that_nobody_has_set_up_is_one_line_and_exit_code_3(gate: Box) -> None:
     result = gate.run("socketgate", "status", "nothing", check=False)
     assert (result.returncode, result.stderr.count("\n")) == (3, 1)
 
