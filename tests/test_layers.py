@@ -52,7 +52,8 @@ LAYERS = {
     "what a gate tells": "report explain operations metrics",
     "the daemon": "daemon",
     "what prints units and serves backends": """
-        unitprograms unitcheck unitfile unitinstall xinetd xinetdaccess xinetdplan
+        unitprograms unitcheck unitfile unitinstall
+        xinetdtext xinetd xinetdaccess xinetdterms xinetdplan
         launcher commandchannel commandprocess commandrunner
         """,
     "the command line": """

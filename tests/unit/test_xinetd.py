@@ -122,67 +122,10 @@ def test_services_are_disabled_by_their_id(tmp_path: Path) -> None:
     assert one.word("disable") == "yes"
 
 
-def test_a_folder_gives_its_files_in_order_but_for_names_with_a_dot(tmp_path: Path) -> None:
-    folder = tmp_path / "xinetd.d"
-    folder.mkdir()
-    for name in ("b", "a", "c.rpmsave", "d~"):
-        (folder / name).write_text(f"service {name}\n{{\n}}\n")
-    found = services(tmp_path, f"includedir {folder}\n")
-    assert [one.name for one in found] == ["a", "b"]
-
-
-def test_an_included_file_is_read_where_it_is_named(tmp_path: Path) -> None:
-    (tmp_path / "more").write_text("service a\n{\n}\n")
-    found = services(tmp_path, f"include {tmp_path}/more\nservice b\n{{\n}}\n")
-    assert [one.name for one in found] == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        pytest.param("servce a\n", ":1: 'servce a': expected", id="no-section"),
-        pytest.param("servce a\n{\nport = 1\n}\n", ":1: 'servce a'", id="no-section-whole"),
-        pytest.param("include /nowhere\n", ":1: /nowhere: No such file", id="no-file"),
-        pytest.param("includedir /nowhere\n", ":1: /nowhere: No such file", id="no-folder"),
-        pytest.param("defaults\n{\nport\n}\n", ":3: 'port': expected", id="in-defaults"),
-        pytest.param("defaults\n{\ngroups = 1\n}\n", ":3: groups is yes or no", id="no-boolean"),
-    ],
-)
-def test_a_mistake_between_services_is_named_and_the_rest_is_read(
-    tmp_path: Path, text: str, said: str
-) -> None:
-    found = configuration(tmp_path, f"{text}service last\n{{\n}}\n")
-    (fault,) = found.faults
-    assert fault.startswith(f"{tmp_path}/xinetd.conf{said}")
-    assert [(one.name, one.faults) for one in found.services] == [("last", ())]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        pytest.param("service a\nport = 1\n", ":2: expected '{'", id="no-brace"),
-        pytest.param("service a\n", ":2: expected '{'", id="nothing-follows"),
-        pytest.param("service a {\nport = 1\n}\n", ":1: the '{' must be", id="brace-behind"),
-        pytest.param("service a\n{\nport = 1\n", ":1: the '}'", id="no-end"),
-        pytest.param("service a\n{\nport 1\n}\n", ":3: 'port 1': expected", id="no-operator"),
-    ],
-)
-def test_a_mistake_in_a_service_is_its_fault_alone(tmp_path: Path, text: str, said: str) -> None:
-    found = configuration(tmp_path, f"{text}service last\n{{\n}}\n")
-    first, last = found.services
-    assert first.faults[0].startswith(f"{tmp_path}/xinetd.conf{said}")
-    assert (found.faults, last.name, last.faults) == ((), "last", ())
-
-
-def test_a_file_that_includes_itself_ends(tmp_path: Path) -> None:
-    (fault,) = configuration(tmp_path, f"include {tmp_path}/xinetd.conf\n").faults
-    assert fault.endswith("includes itself")
-
-
-def test_a_file_that_is_too_long_is_refused(tmp_path: Path) -> None:
-    (fault,) = configuration(tmp_path, "#" * (1024 * 1024 + 1)).faults
-    assert "longer than" in fault
-
-
-def test_a_file_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
-    assert load_configuration([tmp_path / "none"]).faults[0].endswith("No such file or directory")
+def test_what_is_wrong_with_the_files_and_with_defaults_is_told(tmp_path: Path) -> None:
+    found = configuration(tmp_path, "rubbish\ndefaults\n{\nport\ngroups = 1\n}\n")
+    assert [fault.partition(": ")[0].rpartition(":")[2] for fault in found.faults] == [
+        "1",
+        "4",
+        "5",
+    ]
