@@ -7,6 +7,7 @@ connection that ident could be asked about.
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,6 @@ from socketgate.bans import Bans
 from socketgate.dryrun import canonical_address
 from socketgate.judge import LookUp, judge, judge_by_known
 from socketgate.lookup_values import Found
-from socketgate.rulefiles import read_source
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,
@@ -37,9 +37,16 @@ from socketgate.rules.request import (
     Request,
 )
 from socketgate.rules.request import Answer as FactAnswer
-from socketgate.rules.source import Sources, Text
+from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable
-from socketgate.rules.trace import Considered, address_line, deciding_number, trace
+from socketgate.rules.trace import (
+    PIECE_BYTES,
+    Considered,
+    deciding_number,
+    is_address_rule,
+    line_of,
+    trace,
+)
 from socketgate.rules.verdict import Verdict
 from socketgate.varlink import invalid
 
@@ -194,11 +201,23 @@ def _story(grounds: Grounds, request: Request, verdict: Verdict) -> tuple[Consid
     if last is None:
         return ()
     if verdict.place == last.place and not last.text:
-        source = read_source(last.place.origin)
-        if isinstance(source, Text):
-            number = deciding_number(grounds.table, verdict)
-            last = replace(last, text=address_line(source.data, number, request))
+        text = _line_of_file(last.place.origin, last.place.line)
+        if is_address_rule(text, deciding_number(grounds.table, verdict), request):
+            last = replace(last, text=text)
     return (*before, last)
+
+
+def _line_of_file(path: str, number: int) -> bytes:
+    """A line of a file as it is now; what follows it isn't read."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError:
+        return b""
+    with os.fdopen(fd, "rb") as file:
+        try:
+            return line_of(iter(lambda: file.read(PIECE_BYTES), b""), number)
+        except OSError:  # a folder by now, or the disk
+            return b""
 
 
 def _by_rules(verdict: Verdict, story: Sequence[Considered]) -> RulesVerdict:

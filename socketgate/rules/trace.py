@@ -14,7 +14,7 @@ from itertools import groupby
 
 from socketgate.rules.addresslines import AddressRules, take_address_lines
 from socketgate.rules.host import HostFile, Library
-from socketgate.rules.lines import LineReader
+from socketgate.rules.lines import MAX_LINE_BYTES, LineReader
 from socketgate.rules.request import Access, Request, RulePlace, TableName
 from socketgate.rules.rule import NO_RULE, Broken, Rule, numbered_line, rule_number
 from socketgate.rules.source import Source, Sources, Text
@@ -30,8 +30,8 @@ MAX_SHOWN = 100
 MAX_ADDRESS_RULES = 20
 #: No line has this number.
 _BEYOND = 1 << 31
-#: Lines are counted in pieces of a file, in bytes: nobody waits long for the interpreter.
-_PIECE_BYTES = 1 << 18
+#: Lines are counted in pieces of a file: nobody waits long for the interpreter.
+PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,15 +92,33 @@ def trace(
     return tuple(told)
 
 
-def address_line(data: bytes, number: int, request: Request) -> bytes:
-    """The text of an address rule if that line of a file is one, and has the client; else none."""
+def is_address_rule(text: bytes, number: int, request: Request) -> bool:
+    """Whether a line of a file is the address rule of this number, and has the client."""
     table, line = numbered_line(number)
-    text = _line(data, line)
     rules: AddressRules = {}
     if not take_address_lines(LineReader(text + b"\n", line - 1), table, rules):
-        return b""
+        return False
     is_same = all(lines.first_number == number for lines in rules.values())
-    return text if is_same and why(text, request, Reading())[0] else b""
+    return is_same and why(text, request, Reading())[0]
+
+
+def line_of(pieces: Iterable[bytes], number: int) -> bytes:
+    """A line of a file that comes in pieces, by its number; empty behind the last one."""
+    line, left = b"", number - 1
+    for piece in pieces:
+        count = piece.count(b"\n") if left else 0
+        if count < left:
+            left -= count
+            continue
+        start = 0
+        for _ in range(left):
+            start = piece.find(b"\n", start) + 1
+        left = 0
+        end = piece.find(b"\n", start)
+        line += piece[start : end if end >= 0 else len(piece)]
+        if end >= 0 or len(line) > MAX_LINE_BYTES:
+            break
+    return line.rstrip(b"\r")
 
 
 def deciding_number(table: RuleTable, verdict: Verdict) -> int:
@@ -192,7 +210,8 @@ class _Teller:
         """A rule that decided and is only a number."""
         place = self.table.origins.place(number)
         source = self._source(place.table)
-        text = address_line(source.data, number, self.request) if isinstance(source, Text) else b""
+        text = _line(source.data, place.line) if isinstance(source, Text) else b""
+        text = text if is_address_rule(text, number, self.request) else b""
         reason = f"the address is {self._client}{self._turned(place)}"
         return Considered(place, text, is_match=True, why=reason, first_line=place.line)
 
@@ -254,14 +273,5 @@ def _library(rule: Rule) -> Library:
 
 
 def _line(data: bytes, number: int) -> bytes:
-    """A line of a file, by its number; nothing behind the last one."""
-    start, left = 0, number - 1
-    while (count := data.count(b"\n", start, start + _PIECE_BYTES)) < left:
-        left -= count
-        start += _PIECE_BYTES
-        if start >= len(data):
-            return b""
-    for _ in range(left):
-        start = data.find(b"\n", start) + 1
-    end = data.find(b"\n", start)
-    return data[start : end if end >= 0 else len(data)].rstrip(b"\r")
+    starts = range(0, len(data), PIECE_BYTES)
+    return line_of((data[start : start + PIECE_BYTES] for start in starts), number)

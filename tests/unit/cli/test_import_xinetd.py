@@ -98,8 +98,10 @@ def test_a_mistake_is_said_and_the_rest_is_printed(
     assert main(["import", "xinetd", str(file)]) == 2
     out, err = capsys.readouterr()
     assert err.splitlines() == [
-        (f"socketgate: {file}:9: 'rubbish': expected 'service NAME', 'defaults', 'include' or"
-        " 'includedir'"),
+        (
+            f"socketgate: {file}:9: 'rubbish': expected 'service NAME', 'defaults', 'include' or"
+            " 'includedir'"
+        ),
         f"socketgate: {file}:7: 'port 23': expected ATTRIBUTE = VALUE",
     ]
     assert out.startswith(f"# {file}:3: nice = 3: passed over as by xinetd")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """socketgate.rules.trace: the story of a verdict."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -10,10 +11,12 @@ from socketgate.rules.policy import Compiled
 from socketgate.rules.request import CommandStatus, Fact, Request, TableName
 from socketgate.rules.rule import NO_RULE, rule_number
 from socketgate.rules.table import build_table
-from socketgate.rules.trace import MAX_SHOWN, Considered, address_line, trace
+from socketgate.rules.trace import MAX_SHOWN, Considered, is_address_rule, line_of, trace
 from socketgate.rules.verdict import Verdict
 from tests.support.build import request, sources, table
 
+#: Some pieces of a file.
+FAR = "".join(f"ALL: 10.1.{number >> 8}.{number & 255}\n" for number in range(4000, 4463)) * 60
 MANY = "".join(f"ALL: 10.0.0.{number}\n" for number in range(30))
 OUT_BY_NAME = "EXCEPT bad.example.org takes the client out"
 ALLOW = """\
@@ -172,30 +175,37 @@ def test_a_long_story_is_told_from_its_end() -> None:
     assert len(found) == MAX_SHOWN + 1
 
 
-@pytest.mark.parametrize("number", [1, 2, 70_000, 70_001])
-def test_a_line_is_found_by_its_number(number: int) -> None:
-    data = b"".join(b"ALL: 10.%d.%d.%d\n" % (n >> 16, n >> 8 & 255, n & 255) for n in range(70_000))
-    data += b"ALL: 10.255.255.255"
-    at = min(number - 1, 70_000)
-    address = "10.255.255.255" if at == 70_000 else f"10.{at >> 16}.{at >> 8 & 255}.{at & 255}"
-    rule = rule_number(TableName.DENY, number)
-    assert address_line(data, rule, request(address)) == f"ALL: {address}".encode()
+PIECES = [b"a\nb", b"b\r\n", b"\nd", b"", b"d\n", b"e"]
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("number", "line"), [(1, b"a"), (2, b"bb"), (3, b""), (4, b"dd"), (5, b"e"), (6, b""), (9, b"")]
+)
+def test_a_line_is_found_by_its_number(number: int, line: bytes) -> None:
+    assert line_of(PIECES, number) == line
+
+
+def test_of_a_line_no_more_is_read_than_a_rule_can_have() -> None:
+    endless = itertools.repeat(b"x" * 1000)
+    assert len(line_of(endless, 1)) == 3000
+
+
+def test_a_line_far_into_a_file_is_found() -> None:
+    found = traced(request("10.1.17.111"), "", MANY + FAR + "ALL: 10.1.17.111\n")
+    assert found[-1].text == b"ALL: 10.1.17.111"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
     [
-        pytest.param("ALL: 192.0.2.8", id="another-address"),
-        pytest.param("smtp: 192.0.2.7", id="another-daemon"),
-        pytest.param("ALL: 192.0.2.7: allow", id="another-verdict"),
-        pytest.param("ALL: 192.0.2.", id="another-kind"),
-        pytest.param("", id="nothing"),
+        pytest.param("ALL: 192.0.2.7", True, id="the-rule"),
+        pytest.param("ALL: 192.0.2.0/24 : deny", True, id="another-that-says-the-same"),
+        pytest.param("ALL: 192.0.2.8", False, id="another-address"),
+        pytest.param("smtp: 192.0.2.7", False, id="another-daemon"),
+        pytest.param("ALL: 192.0.2.7: allow", False, id="another-verdict"),
+        pytest.param("ALL: 192.0.2.", False, id="another-kind"),
+        pytest.param("", False, id="nothing"),
     ],
 )
-def test_a_line_that_says_something_else_is_not_the_rule(line: str) -> None:
-    rule = rule_number(TableName.DENY, 2)
-    assert address_line(f"#\n{line}".encode(), rule, request()) == b""
-
-
-def test_a_line_behind_the_end_is_none() -> None:
-    assert address_line(b"ALL: 192.0.2.7\n", rule_number(TableName.DENY, 5), request()) == b""
+def test_a_line_is_the_rule_if_it_decides_alike(line: str, expected: bool) -> None:
+    assert is_address_rule(line.encode(), rule_number(TableName.DENY, 2), request()) is expected
