@@ -57,9 +57,10 @@ class Hearing:
             return await self._find_out(need, request)
 
     async def _learn(self, need: Need, request: Request) -> Request:
-        """For a banner."""
+        """For a banner: what the client is told about himself, the journal knows as well."""
         found = await self._find_out(need, request)
-        return request.with_fact(need.fact, found.answer)
+        self.connection.request = learned = request.with_fact(need.fact, found.answer)
+        return learned
 
     async def _find_out(self, need: Need, request: Request) -> Found:
         return self._known(need, request) or await self._look_up(need, request)

@@ -654,6 +654,18 @@ def test_a_twisted_client_is_the_command_s_and_the_gate_forgets_it(tmp_path: Pat
     staged(tmp_path, scene, deny="ALL: ALL: twist /bin/echo no\n")
 
 
+def test_the_name_that_a_banner_shows_is_in_the_entry(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.names.answer.set_result(Found(b"good.example.org"))
+        with client_of(stage.listener) as client:
+            (entry,) = await stage.entries(1)
+            assert client.recv(100) == b"hello good.example.org\r\n"
+            assert entry["SOCKETGATE_CLIENT_HOST"] == "good.example.org"
+
+    (tmp_path / "sshd").write_text("hello %n\n")
+    staged(tmp_path, scene, deny=f"ALL: ALL: banners {tmp_path}\n")
+
+
 def test_an_exception_after_a_banner_lets_the_client_read_it(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         async def run(_wanted: Wanted) -> Ended:
