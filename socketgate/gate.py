@@ -243,7 +243,7 @@ class Gate:
             self._settle(connection, judgement.answer)
             return
         connection.verdict = so_far(judgement.answer)
-        hearing = Hearing(connection, self._stations)
+        hearing = Hearing(connection, self._stations, self._report)
         self._in_task(hearing, self._decide_later(hearing, table, judgement))
 
     def _in_task(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
@@ -270,9 +270,6 @@ class Gate:
             raise
         except Exception:  # noqa: BLE001  # the last line of the task: deny, and go on
             self._fail(connection)
-        finally:
-            for trouble in hearing.errand.troubles:
-                log.warning("%s: %s", self.listener.name, trouble)
         self.handoff.flush()
 
     async def _decide_later(self, hearing: Hearing, table: RuleTable, judgement: Judgement) -> None:
@@ -283,10 +280,10 @@ class Gate:
 
     async def _act(self, hearing: Hearing, verdict: Verdict) -> None:
         """What options ask for, one after the other, then what the verdict says."""
-        connection, errand = hearing.connection, hearing.errand
+        connection = hearing.connection
         self._stations.store.let_go(connection)
-        await errand.carry_out(verdict.actions, connection.request)
-        if errand.is_twisted:
+        await hearing.carry_out(verdict.actions)
+        if hearing.is_twisted:
             self._end(connection, Outcome.TWISTED)
             return
         self._finish(connection, verdict)
@@ -300,7 +297,7 @@ class Gate:
         """Do what the verdict says, in a task if that may take time."""
         self._adopt(connection, verdict)
         if verdict.actions and needs_errand(verdict.actions):
-            hearing = Hearing(connection, self._stations)
+            hearing = Hearing(connection, self._stations, self._report)
             self._in_task(hearing, self._act(hearing, verdict))
             return
         self._finish(connection, verdict)
@@ -314,7 +311,10 @@ class Gate:
             log.error("%s", text)
         if verdict.actions:
             for trouble in set_socket_options(connection):
-                log.warning("%s: %s", self.listener.name, trouble)
+                self._report(trouble)
+
+    def _report(self, trouble: str) -> None:
+        log.warning("%s: %s", self.listener.name, trouble)
 
     def _finish(self, connection: Connection, verdict: Verdict) -> None:
         """Refuse, or hand over."""

@@ -8,12 +8,14 @@ Until there is a verdict it is denied, with what the options of the rule have sa
 """
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from socketgate.accept import Connection
 from socketgate.act import Errand
 from socketgate.judge import Judgement, judge
 from socketgate.lookup_values import Found
 from socketgate.lookups import unanswered
+from socketgate.rules.option import Action
 from socketgate.rules.request import Access, CommandStatus, Lookup, Need, Request
 from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
@@ -31,9 +33,13 @@ def so_far(need: Need) -> Verdict:
 class Hearing:
     """One connection's."""
 
-    def __init__(self, connection: Connection, stations: Stations) -> None:
+    def __init__(
+        self, connection: Connection, stations: Stations, report: Callable[[str], None]
+    ) -> None:
+        """`report(text)`: what went wrong with an option and costs the client nothing."""
         self.connection = connection
-        self.errand = Errand(connection, stations.run_command, stations.banners, self._learn)
+        self._report = report
+        self._errand = Errand(connection, stations.run_command, stations.banners, self._learn)
         self._stations = stations
         #: What was looked up for it: a banner and the rules don't ask for the same fact twice.
         self._found: dict[Lookup, Found] = {}
@@ -46,13 +52,26 @@ class Hearing:
         self.connection.request = judgement.request
         return verdict
 
+    @property
+    def is_twisted(self) -> bool:
+        """Whether the client is a command's now."""
+        return self._errand.is_twisted
+
+    async def carry_out(self, actions: Sequence[Action]) -> None:
+        """Do what is left of these. Raises CannotAct."""
+        try:
+            await self._errand.carry_out(actions, self.connection.request)
+        finally:
+            while self._errand.troubles:
+                self._report(self._errand.troubles.pop(0))
+
     async def _ask(self, need: Need, request: Request) -> Found:
         """Before the rules may ask for more, what they have said so far is done."""
         connection, store = self.connection, self._stations.store
         connection.request, connection.verdict = request, so_far(need)
         if need.actions:
             store.let_go(connection)
-        await self.errand.carry_out(need.actions, request)
+        await self.carry_out(need.actions)
         with store.while_looking_up(connection):
             return await self._find_out(need, request)
 

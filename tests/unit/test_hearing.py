@@ -30,7 +30,7 @@ from socketgate.rules.request import (
 from socketgate.rules.verdict import Verdict
 from socketgate.stations import Stations
 from tests.support.clients import connected, listening
-from tests.support.waiting import Calls, play
+from tests.support.waiting import Calls, Happenings, play
 
 LookUp = Callable[[Need, Request], Awaitable[Found]]
 
@@ -66,6 +66,7 @@ class Heard:
     ) -> None:
         self.verdict: Verdict | None = None
         self.trouble = ""
+        self.said = Happenings[str]()
         (folder / "hosts.deny").write_text(deny)
         with listening() as listener, connected(listener) as (self.connection, _):
             play(self._hear(folder, look_up, run_command, seconds))
@@ -79,12 +80,13 @@ class Heard:
             on_change=Calls(),
             on_settled=Calls(),
         )
-        hearing = Hearing(self.connection, stations_with(rules, look_up, run_command))
+        stations = stations_with(rules, look_up, run_command)
+        hearing = Hearing(self.connection, stations, self.said)
         hearing._seconds_left = seconds
         first = judge_by_known(rules.table, build_request(self.connection), knows_nothing)
         try:
             self.verdict = await hearing.judge(rules.table, first)
-            await hearing.errand.carry_out(self.verdict.actions, self.connection.request)
+            await hearing.carry_out(self.verdict.actions)
         except CannotAct as error:
             self.trouble = str(error)
         await rules.close()
@@ -198,3 +200,9 @@ def test_what_was_done_for_a_need_is_not_done_again_for_the_verdict(tmp_path: Pa
     rule = "ALL: ALL: spawn /bin/a: rfc931: spawn /bin/b\n"
     Heard(tmp_path, rule, answers.look_up, run_command=run)
     assert given == [b"/bin/a", b"/bin/b"]
+
+
+def test_a_banner_that_is_missing_is_said_though_a_later_option_refuses(tmp_path: Path) -> None:
+    heard = Heard(tmp_path, f"ALL: ALL: banners {tmp_path}/none: spawn /bin/x\n", NAMED)
+    assert heard.said.seen == [f"banners: {tmp_path}/none: No such file or directory"]
+    assert heard.trouble == "spawn: there is no command runner"
