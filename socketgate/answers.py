@@ -156,8 +156,8 @@ class RulesVerdict(TypedDict):
 
 
 class ExplainAnswer(TypedDict):
-    """The verdict, and how it came about. For a banned client, `unbanned` is what the rules would
-    say without the ban, and `rules` why.
+    """The verdict, and how it came about. `not_in_force` says why what the files say now is not.
+    For a banned client, `unbanned` is what the rules would say without the ban, and `rules` why.
     """
 
     verdict: str
@@ -166,6 +166,7 @@ class ExplainAnswer(TypedDict):
     line: int | None
     text: str | None
     generation: int | None
+    not_in_force: str | None
     rules: list[ConsideredRule]
     facts: list[FactUsed]
     messages: list[str]

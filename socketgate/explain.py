@@ -85,6 +85,8 @@ class Grounds:
     look_up: LookUp
     bans: Bans
     limits: tuple[str, ...] = ()
+    #: Why what the files say now is not in force; empty when it is.
+    trouble: str = ""
 
 
 def parse_question(parameters: Mapping[str, object]) -> Question:
@@ -182,6 +184,7 @@ async def explain(question: Question, grounds: Grounds) -> ExplainAnswer:
     return {
         **decided,
         "generation": grounds.generation,
+        "not_in_force": grounds.trouble or None,
         "rules": [_rule(one) for one in story],
         "facts": clerk.used,
         "messages": list(verdict.messages),

@@ -83,6 +83,7 @@ class Operations:
             look_up=self._look_up,
             bans=self.report.bans,
             limits=self._limits_of(gate),
+            trouble=rules.last_error,
         )
         async with self.explaining:
             return await explain(question, grounds)

@@ -16,20 +16,26 @@ def answer_text(question: Question, answer: ExplainAnswer, paint: Paint) -> str:
     """The answer for people: the verdict above its reasons."""
     word, tone = WORDS[answer["verdict"]]
     title = f"{printable(question.daemon)} from {printable(question.address)}: "
-    generation = answer["generation"]
     return (
         f"{title}{paint(tone, word)}, by {reason(answer)}\n"
     ) + fields(
         [
             ("Bans", [_ban(one, answer) for one in answer["bans"]]),
             ("Without it", _without_ban(answer, paint)),
-            ("In force", [f"generation {generation}"] if generation else []),
+            ("In force", _in_force(answer)),
             ("Rules", [_rule(one, paint) for one in answer["rules"]] or ["there are none"]),
             ("Facts", [_fact(one) for one in answer["facts"]] or ["none was needed"]),
             ("Messages", list(map(printable, answer["messages"]))),
             ("Limits", list(map(printable, answer["limits"]))),
         ]
     )  # fmt: skip
+
+
+def _in_force(answer: ExplainAnswer) -> list[str]:
+    lines = [f"generation {answer['generation']}"] if answer["generation"] else []
+    if answer["not_in_force"]:
+        lines.append(f"not what the files say now: {printable(answer['not_in_force'])}")
+    return lines
 
 
 def reason(answer: ExplainAnswer) -> str:

@@ -100,6 +100,7 @@ def explanation(verdict: str = "deny", line: int = 4) -> ExplainAnswer:
         "line": line,
         "text": "ALL: .example.org",
         "generation": 5,
+        "not_in_force": None,
         "rules": [
             {
                 "file": "/etc/hosts.deny",

@@ -161,6 +161,11 @@ def test_what_went_wrong_with_a_lookup_is_told() -> None:
     assert fact["note"] == "name: slow"
 
 
+def test_files_that_are_not_in_force_are_told() -> None:
+    troubled = replace(grounds(sources()), trouble="hosts.deny:1: no colon")
+    assert by_grounds(CLIENT, troubled)["not_in_force"] == "hosts.deny:1: no colon"
+
+
 def test_no_fact_is_looked_up_that_is_not_needed() -> None:
     assert explained(deny="ALL: 192.0.2.7\nALL: .example.org\n")["facts"] == []
 

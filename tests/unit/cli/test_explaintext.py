@@ -45,6 +45,12 @@ def test_a_ban_is_the_reason() -> None:
     ]
 
 
+def test_it_is_told_if_the_files_say_something_else() -> None:
+    answer = explanation()
+    answer["not_in_force"] = "hosts.deny:2: no colon"
+    assert "not what the files say now: hosts.deny:2: no colon" in text(answer)
+
+
 def test_no_rule_is_a_reason() -> None:
     answer = explanation("allow")
     answer["by"] = "no rule"
