@@ -146,6 +146,17 @@ def test_explain_knows_the_port_that_rules_may_name(tmp_path: Path) -> None:
             assert call(gate, "Explain", parameters, ExplainAnswer)["verdict"] == "deny"
 
 
+def test_explain_says_that_what_the_files_say_is_not_in_force(tmp_path: Path) -> None:
+    with listening() as sock, gate_for(tmp_path, sock, deny="ALL: 127.0.0.2\n") as gate:
+        (tmp_path / "hosts.deny").write_text("no colon\n")
+        with pytest.raises(CallFailed):
+            call(gate, "Reload", {}, ReloadAnswer)
+        parameters = {"daemon": "sshd", "address": "127.0.0.2"}
+        answer = call(gate, "Explain", parameters, ExplainAnswer)
+    assert (answer["verdict"], answer["text"]) == ("deny", "ALL: 127.0.0.2")
+    assert "hosts.deny:1" in str(answer["not_in_force"])
+
+
 def test_explain_is_refused_for_a_daemon_that_is_not_served(tmp_path: Path) -> None:
     with listening() as sock, gate_for(tmp_path, sock) as gate, pytest.raises(CallFailed) as caught:
         call(gate, "Explain", {"daemon": "smtp", "address": "127.0.0.2"}, ExplainAnswer)

@@ -115,15 +115,6 @@ def test_only_a_reload_changes_anything(tmp_path: Path) -> None:
     play(with_operations(tmp_path, "", scene))
 
 
-def test_an_explanation_says_that_the_files_are_not_in_force(tmp_path: Path) -> None:
-    async def scene(operations: Operations) -> str | None:
-        operations.report.rules.last_error = "hosts.deny:1: no colon"
-        answer = await operations.explain({"daemon": "sshd", "address": "192.0.2.7"})
-        return answer["not_in_force"]
-
-    assert play(with_operations(tmp_path, "", scene)) == "hosts.deny:1: no colon"
-
-
 def test_a_daemon_that_is_not_served_is_an_error(tmp_path: Path) -> None:
     async def scene(operations: Operations) -> None:
         with pytest.raises(CallFailed, match="NoSuchDaemon"):
