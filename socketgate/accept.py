@@ -10,8 +10,9 @@ import errno
 import os
 import select
 import socket
-import time
+import sys
 from collections.abc import Iterator
+from time import monotonic_ns
 
 from socketgate.activation import Listener
 from socketgate.lane import Lane, Server
@@ -30,8 +31,11 @@ CLIENT_GONE = frozenset(
 #: (CID, port) for vsock.
 PeerAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, int] | str | bytes
 
+#: tcp(7), struct tcp_info up to tcpi_unacked, which of a listener is the length of its queue.
+TCP_INFO_BYTES, UNACKED = 28, 24
 
 NOWHERE = Server("", 0)
+NOBODY: frozenset[str] = frozenset()
 
 
 class CannotAccept(Exception):
@@ -57,7 +61,7 @@ class Connection:
         #: The gate's own number of this connection, for the journal.
         self.id = number
         #: When it was accepted, by time.monotonic_ns().
-        self.accepted_ns = time.monotonic_ns()
+        self.accepted_ns = monotonic_ns()
         #: The client's address as text, once `identify` has looked; empty for those without one:
         #: as getnameinfo(3) prints it, and as programs are told, IPv4 if it can be, without zone.
         self.address = self.bare_address = ""
@@ -80,7 +84,7 @@ class Connection:
         #: For the handoff: the protocol's text, the deadline, the backends that refused it.
         self.text = b""
         self.until_ns = 0
-        self.refused_by: frozenset[str] = frozenset()
+        self.refused_by = NOBODY
 
     def close(self) -> None:
         """Close our copy, once."""
@@ -125,3 +129,16 @@ def accept_burst(listener: Listener, numbers: Iterator[int], most: int) -> Itera
                 continue
             raise CannotAccept(error.strerror) from error
         yield Connection(fd, peer, listener, next(numbers))
+
+
+def queue_length(sock: socket.socket) -> int:
+    """How many clients wait in a TCP listener's queue; 0 when that can't be told.
+
+    To be told that nobody is left by accept(2) costs as much as three clients do: it is an error,
+    and an exception with its text.
+    """
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)
+    except OSError:
+        return 0
+    return int.from_bytes(info[UNACKED:], sys.byteorder)

@@ -15,6 +15,9 @@ from socketgate.journal import MESSAGE_ID, Journal, encode_entry
 from socketgate.limits import WINDOW_SECONDS, Repetition
 from socketgate.refusals import Cause, RefusalCounts
 
+#: Python 3.11 finds a member of an enum by a call: this one's is found once.
+REFUSED = Outcome.REFUSED
+
 #: How many of the last refused clients are remembered for `socketgate status`.
 LAST_REFUSED = 10
 
@@ -45,7 +48,7 @@ class Audit:
     def write(self, connection: Connection, outcome: Outcome) -> None:
         """One connection has ended."""
         self.counts[outcome] += 1
-        if outcome is Outcome.REFUSED:
+        if outcome is REFUSED:
             cause = self.refusals.add(connection.verdict, connection.ban)
             self.last_refused.append((time.time(), connection.bare_address, cause))
         repetition = self._repetitions.get(outcome)

@@ -14,7 +14,6 @@ import asyncio
 import collections
 import contextlib
 import errno
-import re
 import socket
 from collections.abc import Callable, Sequence
 
@@ -31,7 +30,9 @@ READ_BYTES = 65_536
 #: unix(7), sendmsg(2): the channel can't take more now; try again when it has been read.
 BUSY = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
 
-ANSWER = re.compile(rb"(ACK|REFUSE|BATCH)=([0-9]{1,19})")
+ANSWERS = frozenset({b"ACK", b"REFUSE", b"BATCH"})
+#: Of an ID: a signed number of 64 bits.
+MAX_DIGITS = 19
 
 
 class BackendBusy(Exception):
@@ -167,19 +168,19 @@ class Channel:
         Those before the first that doesn't are carried out.
         """
         for line in answers.removesuffix(b"\n").split(b"\n"):
-            answer = ANSWER.fullmatch(line)
-            if answer is None:
-                if b"=" not in line:
-                    return False
-                continue  # a key of a later version
-            number = int(answer[2])
-            if answer[1] == b"BATCH":
+            key, is_answer, value = line.partition(b"=")
+            if not is_answer:
+                return False
+            if key not in ANSWERS or not value.isdigit() or len(value) > MAX_DIGITS:
+                continue  # of a later version
+            number = int(value)
+            if key == b"BATCH":
                 if not 1 <= number <= MAX_BATCH:
                     return False
                 self.batch = number
             elif number > self._last_id:
                 return False
-            elif answer[1] == b"ACK":
+            elif key == b"ACK":
                 self._acknowledged(number)
             else:
                 self._refused(number)

@@ -119,8 +119,7 @@ class EntryWriter:
         before, after, rest = texts
         address = connection.address
         return (
-            f"MESSAGE={before} {address} ({address}){after}\n"
-            f"SOCKETGATE_CLIENT_ADDR={connection.bare_address}\n"
+            f"{before}{address} ({address}){after}{connection.bare_address}\n"
             f"SOCKETGATE_CLIENT_PORT={connection.peer[1]}\n"
             f"SOCKETGATE_ID={connection.id}\n"
             f"SOCKETGATE_USEC={(monotonic_ns() - connection.accepted_ns) // 1000}\n{rest}"
@@ -167,7 +166,8 @@ class EntryWriter:
         kind = KINDS[outcome]
         fields = self.fields(connection, outcome)
         constant = {key: value for key, value in fields.items() if key not in VARYING}
-        return kind.before, kind.after, encode_entry(constant).decode("utf-8", "surrogateescape")
+        before, after = f"MESSAGE={kind.before} ", f"{kind.after}\nSOCKETGATE_CLIENT_ADDR="
+        return before, after, encode_entry(constant).decode("utf-8", "surrogateescape")
 
 
 def _access(verdict: Verdict | None) -> Access:

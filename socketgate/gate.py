@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 
-from socketgate.accept import CannotAccept, Connection, accept_burst
+from socketgate.accept import CannotAccept, Connection, accept_burst, queue_length
 from socketgate.act import CannotAct, close_apart, needs_errand, set_socket_options
 from socketgate.activation import Listener
 from socketgate.audit import Audit
@@ -40,6 +40,9 @@ from socketgate.rules.verdict import Verdict
 from socketgate.stations import Stations
 
 log = logging.getLogger(__name__)
+
+#: Python 3.11 finds a member of an enum by a call: the usual way's are found once.
+ALLOW, DENY, REFUSED = Access.ALLOW, Access.DENY, Outcome.REFUSED
 
 #: Connections taken in one go before the loop looks at anything else.
 MAX_BURST = 32
@@ -170,6 +173,8 @@ class Gate:
     def _on_readable(self) -> None:
         numbers = self._stations.numbers
         most = min(MAX_BURST, self._stations.limits.held_connections - self.waiting_in_line)
+        if self._is_ip:
+            most = min(most, queue_length(self.listener.sock) or most)
         try:
             for connection in accept_burst(self.listener, numbers, most):
                 self._accepted.append(connection)
@@ -216,7 +221,7 @@ class Gate:
                 self._settle(connection, verdict)
             else:
                 connection.verdict = verdict
-                if verdict.access is Access.ALLOW:
+                if verdict.access is ALLOW:
                     connection.lane = self._lanes.of(verdict, connection.server)
                 self._finish(connection, verdict)
         except Exception:  # noqa: BLE001  # the last line of the synchronous way: deny, and go on
@@ -318,8 +323,8 @@ class Gate:
 
     def _finish(self, connection: Connection, verdict: Verdict) -> None:
         """Refuse, or hand over."""
-        if verdict.access is Access.DENY:
-            self._end(connection, Outcome.REFUSED)
+        if verdict.access is DENY:
+            self._end(connection, REFUSED)
             return
         connection.text = introduce(connection)
         if len(connection.text) + OVERHEAD_BYTES > MAX_TEXT_BYTES:

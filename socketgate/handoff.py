@@ -12,7 +12,7 @@ waits in order; how many may wait is the gate's business, which then stops accep
 import asyncio
 import collections
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from socketgate.accept import Connection
 from socketgate.channel import MAX_TEXT_BYTES, BackendBusy, Channel
@@ -20,6 +20,9 @@ from socketgate.config import DaemonConfig, HandoffMode
 from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
 from socketgate.errors import BackendUnavailable
+
+#: Python 3.11 finds a member of an enum by a call: this one's is found once.
+HANDED_OVER = Outcome.HANDED_OVER
 
 #: Seconds between two tries to reach a backend that isn't there, doubled each time.
 FIRST_RETRY_SECONDS = 0.02
@@ -122,7 +125,7 @@ class Handoff:
                     return  # what no backend at all takes needn't be asked for each client
                 self._pending.append(waiting.popleft())
                 continue
-            group = list(_group(waiting, channel))
+            group = _group(waiting, channel)
             if self._store.count:
                 for connection in group:
                     self._store.let_go(connection)
@@ -197,7 +200,7 @@ class Handoff:
         self._answered(backend, channel)
         self.held_count -= len(clients)
         for connection in clients:
-            self._on_end(connection, Outcome.HANDED_OVER)
+            self._on_end(connection, HANDED_OVER)
 
     def _refused(self, backend: Backend, channel: Channel, connection: Connection) -> None:
         self._answered(backend, channel)
@@ -286,13 +289,13 @@ def _load(backend: Backend) -> int:
     return sum(channel.unacknowledged_count for channel in backend.channels)
 
 
-def _group(waiting: collections.deque[Connection], channel: Channel) -> Iterator[Connection]:
+def _group(waiting: collections.deque[Connection], channel: Channel) -> list[Connection]:
     """As many from the front as one message may carry."""
     size = 0
-    for _ in range(channel.batch):
-        if not waiting or channel.path in waiting[0].refused_by:
-            return
+    group: list[Connection] = []
+    while waiting and len(group) < channel.batch and channel.path not in waiting[0].refused_by:
         size += len(waiting[0].text) + OVERHEAD_BYTES
         if size > MAX_TEXT_BYTES:
-            return
-        yield waiting.popleft()
+            break
+        group.append(waiting.popleft())
+    return group

@@ -58,8 +58,12 @@ def fixed_server(listener: Listener) -> Server | None:
 
 def set_addresses(connection: Connection) -> None:
     """Note the client's address, for a connection by IP."""
-    connection.address = ip_text(connection.peer)
-    connection.bare_address = unmapped(str(connection.peer[0]))
+    peer = connection.peer
+    if len(peer) == 2:  # IPv4: nothing to add or to take away
+        connection.address = connection.bare_address = str(peer[0])
+        return
+    connection.address = ip_text(peer)
+    connection.bare_address = unmapped(str(peer[0]))
 
 
 class ServerAddresses:

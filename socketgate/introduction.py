@@ -29,11 +29,11 @@ from socketgate.rules.request import Fact
 def introduce(connection: Connection) -> bytes:
     """The lines for a connection that has a verdict."""
     lane = connection.lane
-    if lane is None:
+    rest = None if lane is None else lane.introduction
+    if rest is None:
         rest = constant_lines(connection)
-    else:
-        rest = lane.introduction or constant_lines(connection)
-        lane.introduction = rest
+        if lane is not None:
+            lane.introduction = rest
     if not connection.address:
         return rest.encode("utf-8", "surrogateescape")
     address, port = connection.bare_address, connection.peer[1]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.accept import CLIENT_GONE, CannotAccept, accept_burst
+from socketgate.accept import CLIENT_GONE, CannotAccept, accept_burst, queue_length
 from tests.support.clients import client_of, connected, listening, listening_locally
 from tests.support.waiting import PATIENCE_SECONDS, open_descriptors
 
@@ -148,3 +148,13 @@ def test_a_burst_leaves_no_descriptor_behind() -> None:
 )
 def test_an_error_that_is_not_the_client_s_is_not_passed_over(number: int) -> None:
     assert number not in CLIENT_GONE
+
+
+def test_a_listener_says_how_many_wait() -> None:
+    with listening() as listener, client_of(listener), client_of(listener):
+        assert queue_length(listener.sock) == 2
+
+
+def test_of_a_socket_that_is_no_tcp_listener_it_can_t_be_told_how_many_wait() -> None:
+    with socket.socket(socket.AF_UNIX) as sock:
+        assert queue_length(sock) == 0
