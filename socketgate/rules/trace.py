@@ -94,12 +94,15 @@ def trace(
 
 def is_address_rule(text: bytes, number: int, request: Request) -> bool:
     """Whether a line of a file is the address rule of this number, and has the client."""
-    table, line = numbered_line(number)
-    rules: AddressRules = {}
-    if not take_address_lines(LineReader(text + b"\n", line - 1), table, rules):
-        return False
-    is_same = all(lines.first_number == number for lines in rules.values())
+    is_same = _number_of(text, *numbered_line(number)) == number
     return is_same and why(text, request, Reading())[0]
+
+
+def _number_of(text: bytes, table: TableName, line: int) -> int:
+    """The number of the address rule that a line is; NO_RULE if it is none."""
+    rules: AddressRules = {}
+    take_address_lines(LineReader(text + b"\n", line - 1), table, rules)
+    return min((lines.first_number for lines in rules.values()), default=NO_RULE)
 
 
 def line_of(pieces: Iterable[bytes], number: int) -> bytes:
@@ -237,12 +240,16 @@ class _Teller:
             daemon = self.request.daemon.decode("utf-8", "replace")
             yield self._many(extent, f"no address rule for {daemon} that has {self._client}")
             return
-        reading = Reading(self.table.interfaces, extensions=self.table.extensions)
         for line in (line for first, last in rules.spans for line in range(first, last + 1)):
-            text = _line(source.data, line)
-            is_match, reason = why(text, self.request, reading)
-            place = self.table.origins.place(rule_number(rules.table, line))
-            yield Considered(place, text, is_match, reason, line)
+            yield self._passed_over(_line(source.data, line), rules.table, line)
+
+    def _passed_over(self, text: bytes, table: TableName, line: int) -> Considered:
+        """An address rule that doesn't match. Where a file has NUL bytes, lines are other lines."""
+        if _number_of(text, table, line) == NO_RULE:
+            return self._many(_Extent(table, line, line, 1), "another address rule")
+        reading = Reading(self.table.interfaces, extensions=self.table.extensions)
+        place = self.table.origins.place(rule_number(table, line))
+        return Considered(place, text, *why(text, self.request, reading), line)
 
     def _extent(self, item: _Item) -> _Extent:
         if isinstance(item, _AddressRules):

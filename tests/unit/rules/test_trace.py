@@ -93,6 +93,12 @@ def test_address_rules_have_their_text() -> None:
     assert texts == [b"sshd: 198.51.100.1", b"sshd: 198.51.100.2"]
 
 
+def test_a_line_that_is_not_the_rule_is_not_told_as_its_text() -> None:
+    """A NUL hides a newline, so that libwrap's numbers are not those of the lines."""
+    (one,) = traced(request(), "", "#\0\nsmtp: .x\nALL: 10.0.0.1\n")
+    assert (one.place.line, one.text, one.is_match) == (2, b"", False)
+
+
 def test_many_address_rules_are_told_as_one() -> None:
     found = traced(
         named(b"unknown"), "", f"ALL: .x\n{MANY}#\n{MANY}ALL: .y\n{MANY}ALL: 192.0.2.7\n"
