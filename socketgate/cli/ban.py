@@ -2,6 +2,7 @@
 """`socketgate ban`: refuse an address or a network for a while, whatever the rules say."""
 
 import argparse
+import sys
 import time
 
 from socketgate.bans import EVERY_DAEMON, NEVER, Ban, Net
@@ -13,6 +14,7 @@ from socketgate.cli.banarguments import (
     nets,
     no_session_of_ours,
     not_spared,
+    not_there,
     one_line,
     store_of,
     word,
@@ -61,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.force:
         no_session_of_ours(banned)
     not_spared(arguments, banned)
+    if hint := not_there(arguments.daemon):
+        print(f"socketgate: {hint}", file=sys.stderr)
     now = time.time()
     with writing(store_of(arguments)) as store:
         store.append([_ban(arguments, net, now) for net in banned], now)

@@ -22,6 +22,9 @@ from socketgate.errors import ConfigError, NotPermitted
 DEFAULT_STORE = Path("/var/lib/socketgate/+bans/bans")
 DEFAULT_CONFIG = Path("/etc/socketgate/socketgate.toml")
 
+#: Where gates that run have their folders.
+GATES = Path("/run/socketgate/gate")
+
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 MAX_SECONDS = 10 * 366 * 86400
 MAX_REASON = 200
@@ -149,6 +152,20 @@ def not_spared(arguments: argparse.Namespace, banned: Sequence[Net]) -> None:
                     "count there",
                     file=sys.stderr,
                 )
+
+
+def not_there(daemon: str, gates: Path = GATES) -> str:
+    """What to say of a daemon that no socket is named after: it may be misspelt; else empty.
+
+    The unit files are looked at only for one whose gate isn't running.
+    """
+    if daemon == EVERY_DAEMON or (gates / daemon).exists():
+        return ""
+    from socketgate.socketunits import socket_names
+
+    if daemon in socket_names():
+        return ""
+    return f"no socket is called {daemon}: the ban counts once there is one"
 
 
 def store_of(arguments: argparse.Namespace) -> Store:

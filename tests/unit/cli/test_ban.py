@@ -115,6 +115,14 @@ def test_it_is_said_whom_the_ban_does_not_concern(
     assert ("198.51.100.7 is in never-ban" in capsys.readouterr().err) is warned
 
 
+def test_a_daemon_that_is_not_there_is_said_and_banned_for(
+    config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert ban(config, "192.0.2.7", "--daemon", "no-such-daemon") == 0
+    assert "no socket is called no-such-daemon" in capsys.readouterr().err
+    assert banned(config) == ["192.0.2.7"]
+
+
 def test_without_the_folder_it_says_how_to_make_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

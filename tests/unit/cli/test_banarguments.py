@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from socketgate import answers
 from socketgate.bans import parse_net
 from socketgate.cli.banarguments import (
     DEFAULT_CONFIG,
     DEFAULT_STORE,
+    GATES,
     daemon_name,
     duration,
     nets,
     no_session_of_ours,
+    not_there,
     one_line,
     settings,
     word,
@@ -100,6 +103,20 @@ def test_who_became_root_by_sudo_is_known_by_his_session(taken_away: str) -> Non
             check=True,
         )
     assert shown.stdout == "192.0.2.7\n"
+
+
+def test_a_daemon_that_no_socket_is_called_is_told(tmp_path: Path) -> None:
+    assert "no socket is called shd" in not_there("shd", tmp_path)
+
+
+@pytest.mark.parametrize("daemon", ["ALL", "sshd"])
+def test_a_daemon_whose_gate_runs_is_no_mistake(tmp_path: Path, daemon: str) -> None:
+    (tmp_path / "sshd").mkdir()
+    assert not_there(daemon, tmp_path) == ""
+
+
+def test_the_gates_are_where_they_have_their_folders() -> None:
+    assert answers.GATES == GATES
 
 
 def test_the_defaults_are_those_of_the_configuration() -> None:
