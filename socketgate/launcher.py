@@ -114,7 +114,8 @@ class Launcher:
 
     def _make_ready(self, offer: Offer) -> None:
         """A client for whom the program can't be started is the next backend's chance."""
-        if not offer.channel.is_writable():
+        is_first = all(offer.channel is not other.channel for other, _ in self._ready)
+        if is_first and not offer.channel.is_writable():  # one acknowledgement is for all of them
             self._receiver.hold(offer)
             return
         try:

@@ -14,8 +14,9 @@ from typing import NoReturn
 
 from socketgate import program
 
-#: Every Python ignores these for itself; programs expect the default.
-RESTORED_SIGNALS = (signal.SIGPIPE, signal.SIGXFSZ)
+#: Programs expect the default of every signal; Python ignores SIGPIPE and SIGXFSZ for itself. In the
+#: child glibc makes two system calls for each signal that isn't named here, one for each that is.
+RESTORED_SIGNALS = tuple(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 
 #: What the service manager told us for ourselves (sd_notify(3)).
 OURS = frozenset({b"NOTIFY_SOCKET", b"WATCHDOG_PID", b"WATCHDOG_USEC"})

@@ -10,7 +10,6 @@ import time
 import weakref
 from collections import deque
 from collections.abc import Iterable
-from contextlib import suppress
 
 from .channel import ChannelEnded, ChannelReceiver, Offer, peer_credentials
 
@@ -43,6 +42,7 @@ class Receiver:
         self._held: dict[int, list[Offer]] = {}
         #: Readable while more than the offer about to be given waits in `_offers`.
         self._waiting = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._is_told = False
         self._epoll = select.epoll()
         self._epoll.register(self._waiting, select.EPOLLIN)
         listening.settimeout(0)
@@ -104,8 +104,9 @@ class Receiver:
             self._offers.extendleft(reversed(held))
         elif channel := self._channels.get(fd):
             self._read(channel)
-        if len(self._offers) > 1:
+        if len(self._offers) > 1 and not self._is_told:
             os.eventfd_write(self._waiting, 1)
+            self._is_told = True
 
     def _open_channel(self) -> None:
         try:
@@ -137,9 +138,9 @@ class Receiver:
         channel.close()
 
     def _clear_waiting(self) -> None:
-        if self._batch > 1:
-            with suppress(BlockingIOError):
-                os.eventfd_read(self._waiting)
+        if self._is_told:
+            os.eventfd_read(self._waiting)
+            self._is_told = False
 
 
 def user_id(user: str | int) -> int:
