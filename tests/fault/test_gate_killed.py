@@ -169,8 +169,8 @@ def test_who_waits_for_a_lookup_is_decided_after_the_gates_end(
 
 
 def test_who_waits_when_the_gate_is_stopped_has_an_entry(box: Box, client_host: ClientHost) -> None:
-    gate_on(box, "halt", 1302, backend_runs=False)
-    with start_load(client_host, 1302, 10, 10) as load:
+    gate_on(box, "halt", 1304, backend_runs=False)
+    with start_load(client_host, 1304, 10, 10) as load:
         wait_stored(box, "halt", 10)
         box.run("systemctl", "stop", "socketgate@halt.service")
         visits = visits_of(load)
