@@ -14,8 +14,8 @@ from typing import NoReturn
 
 from socketgate import program
 
-#: Programs expect each signal's default; Python ignores SIGPIPE and SIGXFSZ for itself. In the child
-#: glibc makes two system calls for each signal that isn't named here, one for each that is.
+#: Programs expect each signal's default; Python ignores SIGPIPE and SIGXFSZ for itself. In the
+#: child glibc makes two system calls for each signal that isn't named here, one for each that is.
 RESTORED_SIGNALS = tuple(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}))
 
 #: What the service manager told us for ourselves (sd_notify(3)).
