@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import contextlib
 import json
 import os
 import pty
@@ -145,6 +146,27 @@ def test_a_gate_that_starts_meanwhile_appears(tmp_path: Path) -> None:
         os.write(near, b"q")
         read_to_the_end(near)
     os.close(near)
+
+
+def test_a_gate_that_restarts_is_watched_on(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "socketgate", "top", "sshd", f"--gates={tmp_path}"]
+    near, far = pty.openpty()
+    with contextlib.ExitStack() as stack:
+        with gate_answering(tmp_path, "sshd", {"Counters": counters()}):
+            top = subprocess.Popen(
+                [*words, "--seconds=0.1"], stdin=far, stdout=far, stderr=far, env=TERMINAL
+            )
+            stack.enter_context(top)
+            os.close(far)
+            read_until(near, b"*:22")
+        (tmp_path / "sshd").rmdir()
+        read_until(near, b"answer")
+        with gate_answering(tmp_path, "sshd", {"Counters": counters()}):
+            read_until(near, b"*:22")
+        os.write(near, b"q")
+        read_to_the_end(near)
+    os.close(near)
+    assert top.returncode == 0
 
 
 def read_until(terminal: int, *wanted: bytes) -> bytes:
