@@ -129,7 +129,8 @@ class Gate:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        never_begun = [one for one in tasks.values() if one.fd >= 0]
+        # Who has gone on to the handoff meanwhile is in its hands.
+        never_begun = [one for task, one in tasks.items() if task.cancelled() and one.fd >= 0]
         for connection in (*never_begun, *self._accepted):
             self._leave(connection)
         self._accepted = []

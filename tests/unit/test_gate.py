@@ -564,6 +564,23 @@ def test_past_its_time_a_stop_denies_who_still_waits_for_a_lookup(tmp_path: Path
     staged(tmp_path, scene, deny=BY_NAME)
 
 
+@pytest.mark.parametrize("turns", range(8))
+def test_whose_lookup_ends_as_the_gate_stops_has_one_entry(tmp_path: Path, turns: int) -> None:
+    """Whatever the loop has come to: the answer, the task's end, or what follows it."""
+
+    async def scene(stage: Stage) -> None:
+        with client_of(stage.listener):
+            await stage.names.asked.wait(1)
+            stopping = asyncio.create_task(stage.gate.stop(0))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            stage.names.answer.set_result(Found(b"good.example.org"))
+            await stopping
+            assert sum(stage.gate.audit.counts.values()) == 1
+
+    staged(tmp_path, scene, deny=BY_NAME)
+
+
 def test_who_is_in_the_store_when_the_gate_stops_is_kept(tmp_path: Path) -> None:
     """The next start goes on with the client, so the end isn't the client's."""
 
