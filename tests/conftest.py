@@ -35,7 +35,8 @@ def descriptors() -> set[str]:
     found = set()
     for fd in os.listdir("/proc/self/fd"):  # noqa: PTH208  # only names: their targets are no paths
         try:
-            found.add(f"descriptor {fd}, {os.readlink(f'/proc/self/fd/{fd}')}")  # noqa: PTH115
+            target = os.readlink(f"/proc/self/fd/{fd}").removesuffix(" (deleted)")  # noqa: PTH115
+            found.add(f"descriptor {fd}, {target}")
         except FileNotFoundError:
             continue  # the one the listing was read by
     return found
