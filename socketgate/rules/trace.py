@@ -13,11 +13,11 @@ from functools import reduce
 from itertools import groupby
 
 from socketgate.rules.addresslines import AddressRules, take_address_lines
-from socketgate.rules.host import HostFile, Library
+from socketgate.rules.host import HostFile, Library, Nothing
 from socketgate.rules.lines import MAX_LINE_BYTES, LineReader
-from socketgate.rules.request import Access, Request, RulePlace, TableName
+from socketgate.rules.request import Access, CommandStatus, Request, RulePlace, TableName
 from socketgate.rules.rule import NO_RULE, Broken, Rule, numbered_line, rule_number
-from socketgate.rules.source import Source, Sources, Text
+from socketgate.rules.source import Excerpt, Source, Sources, Text
 from socketgate.rules.syntax import Parsed
 from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
@@ -226,13 +226,23 @@ class _Teller:
 
     def _rule(self, rule: Rule) -> Considered:
         text = b" ".join(piece.source.strip() for piece in rule.line.pieces)
-        reading = Reading(self.table.interfaces, _library(rule), self.table.extensions)
-        is_match, reason = why(rule.line.text, self.request, reading)
-        if is_match and rule.number == self.last:
-            reason += self._turned(rule.place)
-        elif is_match:
-            reason += "; but its aclexec failed, so it does not count"
-        return Considered(rule.place, text, is_match, reason, rule.line.pieces[0].line)
+        library = _library(rule)
+        if isinstance(self._source(rule.place.table), Excerpt):  # what is empty may be left out
+            library = {path: contents or (Nothing(),) for path, contents in library.items()}
+        reading = Reading(self.table.interfaces, library, self.table.extensions)
+        decided = self._decided(rule, *why(rule.line.text, self.request, reading))
+        return Considered(rule.place, text, *decided, rule.line.pieces[0].line)
+
+    def _decided(self, rule: Rule, is_match: bool, reason: str) -> tuple[bool, str]:  # noqa: FBT001  # from `why`
+        """The same by what was decided: of a compiled table large host files are not at hand."""
+        if rule.number == self.last:
+            reason = reason if is_match else f"the address is {self._client}"
+            return True, reason + self._turned(rule.place)
+        if not is_match:
+            return False, reason
+        if rule.steps and self._has_aclexec_failed:
+            return True, f"{reason}; but an aclexec failed, so it does not count"
+        return False, f"it doesn't list {self._client}"
 
     def _address_rules(self, rules: _AddressRules) -> Iterator[Considered]:
         source, extent = self._source(rules.table), self._extent(rules)
@@ -266,6 +276,11 @@ class _Teller:
 
     def _source(self, table: TableName) -> Source:
         return self.sources.allow if table is TableName.ALLOW else self.sources.deny
+
+    @property
+    def _has_aclexec_failed(self) -> bool:
+        facts = self.request.facts.items()
+        return any(isinstance(fact, CommandStatus) and status != 0 for fact, status in facts)
 
     @property
     def _client(self) -> str:

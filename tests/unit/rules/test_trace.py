@@ -10,7 +10,8 @@ from socketgate.rules.decide import decide
 from socketgate.rules.policy import Compiled
 from socketgate.rules.request import CommandStatus, Fact, Request, TableName
 from socketgate.rules.rule import NO_RULE, rule_number
-from socketgate.rules.table import build_table
+from socketgate.rules.source import Text
+from socketgate.rules.table import PolicyKey, build_table
 from socketgate.rules.trace import MAX_SHOWN, Considered, is_address_rule, line_of, trace
 from socketgate.rules.verdict import Verdict
 from tests.support.build import request, sources, table
@@ -139,7 +140,7 @@ def test_a_rule_whose_aclexec_failed_is_followed_by_the_other_file() -> None:
     asked = request().with_fact(CommandStatus(b"/bin/false"), 1)
     allow = "sshd: ALL: aclexec /bin/false\nsshd: 192.0.2.0/255.255.255.0: setenv A b\n"
     assert story(asked, allow, "ALL: 192.0.2.\nALL: ALL\n") == [
-        (1, True, "ALL: everybody; but its aclexec failed, so it does not count"),
+        (1, True, "ALL: everybody; but an aclexec failed, so it does not count"),
         (1, True, "192.0.2.: the address is 192.0.2.7"),
     ]
 
@@ -162,6 +163,42 @@ def test_a_rule_of_hosts_deny_whose_aclexec_failed_is_the_end() -> None:
 def test_options_that_turn_a_rule_are_told(allow: str, deny: str, expected: str) -> None:
     ((_, _, why),) = story(request(), allow, deny)
     assert why == expected
+
+
+def test_what_follows_a_failed_aclexec_in_hosts_deny_does_not_count_either() -> None:
+    asked = request().with_fact(CommandStatus(b"/bin/false"), 1)
+    found = story(asked, "sshd: ALL: aclexec /bin/false\n", "ALL: ALL: nice\nALL: ALL\n")
+    assert found[1] == (1, True, "ALL: everybody; but an aclexec failed, so it does not count")
+
+
+def without_its_list(deny: str) -> list[tuple[int, bool, str]]:
+    """The story by a compiled table, whose host file is no longer at hand."""
+    whole = sources("", deny, __etc__list="192.0.2.7\n")
+    rules = build_table(whole)
+    compiled: dict[PolicyKey, Compiled] = {
+        (b"sshd", 22): Compiled(tuple(rules.policy(b"sshd", 22).segments_by_file), 0, NO_RULE)
+    }
+    left = replace(whole, deny=rules.deny.excerpt, host_files={b"/etc/list": Text(b"")})
+    small = build_table(left, compiled=compiled)
+    verdict = decide(small, request())
+    assert isinstance(verdict, Verdict)
+    told = trace(small, left, request(), verdict)
+    return [(one.place.line, one.is_match, one.why) for one in told]
+
+
+def test_a_large_host_file_that_decides_is_told() -> None:
+    assert without_its_list("ALL: /etc/list\n") == [(1, True, "the address is 192.0.2.7")]
+
+
+def test_a_large_host_file_that_takes_out_is_told() -> None:
+    found = without_its_list("ALL: ALL EXCEPT /etc/list\n")
+    assert found == [(1, False, "it doesn't list 192.0.2.7")]
+
+
+def test_a_large_host_file_is_not_said_to_be_empty() -> None:
+    assert without_its_list("smtp: ALL\nALL: /etc/list EXCEPT ALL\n")[1][2] == (
+        "it doesn't list 192.0.2.7"
+    )
 
 
 def test_a_file_that_cannot_be_read_on_is_the_end() -> None:
