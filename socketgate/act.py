@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from socketgate.accept import Connection
 from socketgate.banner import BannerFiles, Learn, send_banner, write_banner
-from socketgate.command_message import Ended
+from socketgate.command_message import NOT_RUN, Ended
 from socketgate.commands import Wanted
 from socketgate.identify import build_request
 from socketgate.rules.expand import ExpansionTooLong
@@ -99,7 +99,7 @@ class Errand:
                     continue  # not for us
 
     async def _run(self, kind: CommandKind, command: bytes) -> None:
-        """A command's own failure is its own affair, as in libwrap."""
+        """A command's own failure is its own affair, as in libwrap; that there is none isn't."""
         wanted = Wanted(
             kind=kind,
             command=command,
@@ -109,7 +109,9 @@ class Errand:
         )
         ended = await self._run_command(wanted)
         if ended.status is None:
-            raise CannotAct(f"{kind.value}: {ended.trouble}")
+            raise CannotAct(f"{kind.value}: {ended.how}")
+        if ended.status in NOT_RUN:
+            self.troubles.append(f"{kind.value}: {ended.how}")
 
     async def _tell(self, directory: bytes, request: Request) -> None:
         banner = self._files.load(directory, request.daemon)

@@ -25,6 +25,9 @@ VERSION = (b"SOCKETGATE_COMMAND", b"1")
 #: Keys of what a command has from options before it, as in a handoff (docs/protocol.md).
 INHERITED = frozenset({b"SETENV", b"UMASK", b"NICE"})
 
+#: sh(1): what its exit status says when it could not run a command.
+NOT_RUN = {126: "can't be executed", 127: "not found"}
+
 _NUMBER = re.compile(rb"[0-9]{1,19}")
 _ENDED = re.compile(rb"ID=([0-9]{1,19})\n(?:STATUS=(-?[0-9]{1,9})|TROUBLE=([^\n]*))\n")
 
@@ -59,6 +62,16 @@ class Ended:
 
     status: int | None
     trouble: str = ""
+
+    @property
+    def how(self) -> str:
+        """What an admin should know; nothing for success."""
+        if self.status is None:
+            return self.trouble
+        if self.status < 0:
+            return f"ended by signal {-self.status}"
+        reason = f" ({NOT_RUN[self.status]})" if self.status in NOT_RUN else ""
+        return f"exit status {self.status}{reason}" if self.status else ""
 
 
 def encode_job(job: Job) -> bytes:

@@ -241,7 +241,7 @@ class Daemon:
             inherited=status.inherited,
         )
         ended = await self._commands.run(wanted)
-        return Found(ended.status, f"aclexec: {ended.trouble}" if ended.status is None else "")
+        return Found(ended.status, f"aclexec: {ended.how}" if ended.how else "")
 
     def _handle_signals(self, loop: asyncio.AbstractEventLoop) -> asyncio.Event:
         stopped = asyncio.Event()

@@ -79,6 +79,24 @@ def test_aclexec_decides(tmp_path: Path, file: str, command: str, verdict: str) 
         assert on.entry()["SOCKETGATE_VERDICT"] == verdict
 
 
+@pytest.mark.parametrize(
+    ("command", "how"),
+    [
+        ("true", None),
+        ("exit 3", "aclexec: exit status 3"),
+        ("no-such-command", "aclexec: exit status 127 (not found)"),
+        ("kill -9 $$", "aclexec: ended by signal 9"),
+    ],
+)
+def test_the_entry_says_how_an_aclexec_failed(
+    tmp_path: Path, command: str, how: str | None
+) -> None:
+    with stage(tmp_path, deny=f"ALL: ALL: aclexec {command}\nALL: ALL\n") as on, on.client():
+        if how is not None:
+            on.backend.accept()[0].close()
+        assert on.entry().get("SOCKETGATE_LOOKUP") == how
+
+
 @pytest.mark.parametrize("option", ["aclexec", "spawn"])
 @pytest.mark.parametrize("file", ["allow", "deny"])
 def test_a_command_past_its_deadline_refuses(tmp_path: Path, option: str, file: str) -> None:

@@ -203,6 +203,11 @@ def test_a_command_s_own_failure_costs_the_client_nothing() -> None:
     assert Sent(Runner(Ended(1, "")), (Spawn(b"false"),)).errand.troubles == []
 
 
+def test_a_command_that_the_shell_cannot_find_is_worth_a_word() -> None:
+    sent = Sent(Runner(Ended(127)), (Spawn(b"no-such"),))
+    assert sent.errand.troubles == ["spawn: exit status 127 (not found)"]
+
+
 def test_a_command_that_could_not_be_run_refuses() -> None:
     with pytest.raises(CannotAct, match=r"^spawn: no such luck$"):
         Sent(Runner(Ended(None, "no such luck")), (Spawn(b"x"),))

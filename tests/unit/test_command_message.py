@@ -70,6 +70,21 @@ def test_a_reason_is_one_line_of_bounded_length(reason: str) -> None:
     assert (number, ended.status, len(message) <= MAX_ANSWER_BYTES) == (7, None, True)
 
 
+@pytest.mark.parametrize(
+    ("ended", "how"),
+    [
+        (Ended(0), ""),
+        (Ended(1), "exit status 1"),
+        (Ended(126), "exit status 126 (can't be executed)"),
+        (Ended(127), "exit status 127 (not found)"),
+        (Ended(-9), "ended by signal 9"),
+        (Ended(None, "too late"), "too late"),
+    ],
+)
+def test_an_admin_is_told_of_all_but_success(ended: Ended, how: str) -> None:
+    assert ended.how == how
+
+
 def test_the_longest_command_fits() -> None:
     assert len(encode_job(job(b"x" * MAX_BYTES, number=2**62))) <= MAX_MESSAGE_BYTES
 
