@@ -7,10 +7,9 @@ connection that ident could be asked about.
 """
 
 import asyncio
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from socketgate.answers import (
     BanEntry,
@@ -39,15 +38,9 @@ from socketgate.rules.request import (
 from socketgate.rules.request import Answer as FactAnswer
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable
-from socketgate.rules.trace import (
-    PIECE_BYTES,
-    Considered,
-    deciding_number,
-    is_address_rule,
-    line_of,
-    trace,
-)
+from socketgate.rules.trace import Considered
 from socketgate.rules.verdict import Verdict
+from socketgate.story import story_of
 from socketgate.varlink import invalid
 
 #: What decides about a banned client.
@@ -175,7 +168,9 @@ async def explain(question: Question, grounds: Grounds) -> ExplainAnswer:
     judgement = judge_by_known(grounds.table, request, clerk.known)
     verdict, judgement = await judge(grounds.table, judgement, clerk.known, clerk.look_up)
     # Off the loop: there may be very many rules, and a file to be read.
-    story = await asyncio.to_thread(_story, grounds, judgement.request, verdict)
+    story = await asyncio.to_thread(
+        story_of, grounds.table, grounds.sources, judgement.request, verdict
+    )
     by_rules = _by_rules(verdict, story)
     bans = _bans(question, grounds.bans)
     is_spared = bool(bans) and grounds.bans.is_spared(_without_zone(question.address))
@@ -193,34 +188,6 @@ async def explain(question: Question, grounds: Grounds) -> ExplainAnswer:
         "unbanned": by_rules if is_banned else None,
         "limits": list(grounds.limits),
     }
-
-
-def _story(grounds: Grounds, request: Request, verdict: Verdict) -> tuple[Considered, ...]:
-    """The rules that were considered, the one that decided with its text.
-
-    Of a large file only the file itself has the text: if it says something else by now, no text.
-    """
-    *before, last = trace(grounds.table, grounds.sources, request, verdict) or (None,)
-    if last is None:
-        return ()
-    if verdict.place == last.place and not last.text:
-        text = _line_of_file(last.place.origin, last.place.line)
-        if is_address_rule(text, deciding_number(grounds.table, verdict), request):
-            last = replace(last, text=text)
-    return (*before, last)
-
-
-def _line_of_file(path: str, number: int) -> bytes:
-    """A line of a file as it is now; what follows it isn't read."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-    except OSError:
-        return b""
-    with os.fdopen(fd, "rb") as file:
-        try:
-            return line_of(iter(lambda: file.read(PIECE_BYTES), b""), number)
-        except OSError:  # a folder by now, or the disk
-            return b""
 
 
 def _by_rules(verdict: Verdict, story: Sequence[Considered]) -> RulesVerdict:

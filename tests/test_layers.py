@@ -49,7 +49,7 @@ LAYERS = {
         socketunits gateunits surroundings namecheck dryrun
         """,
     "the gate": "stations hearing gate",
-    "what a gate tells": "report explain operations metrics",
+    "what a gate tells": "report story explain operations metrics",
     "the daemon": "daemon",
     "what prints units and serves backends": """
         unitprograms unitcheck unitfile unitinstall

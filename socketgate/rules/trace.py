@@ -17,7 +17,7 @@ from socketgate.rules.host import HostFile, Library, Nothing
 from socketgate.rules.lines import MAX_LINE_BYTES, LineReader
 from socketgate.rules.request import Access, CommandStatus, Request, RulePlace, TableName
 from socketgate.rules.rule import NO_RULE, Broken, Rule, numbered_line, rule_number
-from socketgate.rules.source import Excerpt, Source, Sources, Text
+from socketgate.rules.source import Source, Sources, Text
 from socketgate.rules.syntax import Parsed
 from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
@@ -74,14 +74,20 @@ class _Extent:
 
 
 def trace(
-    table: RuleTable, sources: Sources, request: Request, verdict: Verdict
+    table: RuleTable,
+    sources: Sources,
+    request: Request,
+    verdict: Verdict,
+    *,
+    lacks_lists: bool = False,
 ) -> tuple[Considered, ...]:
     """Follow a decision. A rule may match and not count: then what comes next tells.
 
-    May take long where there are very many rules.
+    The sources are those of the table, as far as they are at hand: of a compiled one host files
+    may be lacking. May take long where there are very many rules.
     """
     last = deciding_number(table, verdict)
-    teller = _Teller(table, sources, request, last, verdict.access)
+    teller = _Teller(table, sources, request, last, verdict.access, lacks_lists)
     items = _items(table, last)
     told = [*teller.sum_up(items[:-MAX_SHOWN])]
     for item in items[-MAX_SHOWN:]:
@@ -191,6 +197,7 @@ class _Teller:
     request: Request
     last: int
     access: Access
+    lacks_lists: bool
 
     def tell(self, item: _Item) -> Iterator[Considered]:
         """A rule, or what there is to say of address rules."""
@@ -227,7 +234,7 @@ class _Teller:
     def _rule(self, rule: Rule) -> Considered:
         text = b" ".join(piece.source.strip() for piece in rule.line.pieces)
         library = _library(rule)
-        if isinstance(self._source(rule.place.table), Excerpt):  # what is empty may be left out
+        if self.lacks_lists:  # what is empty may be left out
             library = {path: contents or (Nothing(),) for path, contents in library.items()}
         reading = Reading(self.table.interfaces, library, self.table.extensions)
         decided = self._decided(rule, *why(rule.line.text, self.request, reading))

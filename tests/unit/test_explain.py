@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -8,7 +7,6 @@ from socketgate.answers import ExplainAnswer
 from socketgate.bans import Ban, Bans, parse_net
 from socketgate.explain import Grounds, Question, answer_text, explain, fact_name, parse_question
 from socketgate.lookup_values import Found
-from socketgate.rules.policy import Compiled
 from socketgate.rules.request import (
     AccountExists,
     Answer,
@@ -22,7 +20,7 @@ from socketgate.rules.request import (
     Request,
 )
 from socketgate.rules.source import Sources
-from socketgate.rules.table import PolicyKey, RuleTable, build_table
+from socketgate.rules.table import RuleTable, build_table
 from socketgate.varlink import CallFailed
 from tests.support.build import sources
 from tests.support.waiting import play
@@ -83,28 +81,6 @@ def test_a_rule_that_decides_is_named() -> None:
 
 def test_an_address_rule_that_decides_has_its_text() -> None:
     assert explained(deny="# a\nALL: 192.0.2.7\n")["text"] == "ALL: 192.0.2.7"
-
-
-@pytest.mark.parametrize(
-    ("line", "text"),
-    [
-        pytest.param("ALL: 192.0.2.7", "ALL: 192.0.2.7", id="the-rule-in-force"),
-        pytest.param("ALL: 192.0.2.8", None, id="changed-since"),
-    ],
-)
-def test_the_text_of_a_compiled_rule_is_read_from_its_file(
-    tmp_path: Path, line: str, text: str | None
-) -> None:
-    origin = tmp_path / "hosts.deny"
-    origin.write_text(f"# a\n{line}\n")
-    whole = replace(sources("", "# a\nALL: 192.0.2.7\n"), deny_origin=str(origin))
-    rules = build_table(whole)
-    compiled: dict[PolicyKey, Compiled] = {
-        (b"sshd", 22): Compiled(tuple(rules.policy(b"sshd", 22).segments_by_file), 0, 99)
-    }
-    excerpt = replace(whole, deny=rules.deny.excerpt)
-    answer = by_grounds(CLIENT, grounds(excerpt, build_table(excerpt, compiled=compiled)))
-    assert (answer["line"], answer["text"]) == (2, text)
 
 
 def test_the_server_address_may_be_given() -> None:

@@ -182,7 +182,7 @@ def without_its_list(deny: str) -> list[tuple[int, bool, str]]:
     small = build_table(left, compiled=compiled)
     verdict = decide(small, request())
     assert isinstance(verdict, Verdict)
-    told = trace(small, left, request(), verdict)
+    told = trace(small, left, request(), verdict, lacks_lists=True)
     return [(one.place.line, one.is_match, one.why) for one in told]
 
 
