@@ -24,8 +24,8 @@ from typing import IO, Self
 
 from tests.support import box_package, commands
 
-BOOT_SECONDS = 60.0
-STOP_SECONDS = 60.0
+BOOT_SECONDS = 120.0
+STOP_SECONDS = 120.0
 POLL_SECONDS = 0.02
 
 #: Makes the folders of a file, then writes standard input to it, as a shell's `>` and `>>` do.

@@ -22,8 +22,8 @@ from tests.support import cgroup
 
 #: systemd(1): power off, as `systemctl poweroff` would.
 POWER_OFF = signal.SIGRTMIN + 4
-BOOT_SECONDS = 60.0
-POWER_OFF_SECONDS = 30.0
+BOOT_SECONDS = 120.0
+POWER_OFF_SECONDS = 90.0
 POLL_SECONDS = 0.005
 
 

@@ -4,8 +4,9 @@
     python load.py ADDRESS PORT COUNT AT_ONCE
 
 Prints one JSON list, an object for each client: its name, its port, and all it was answered, or
-null when it could not connect or was cut off. Runs alone, without the project, wherever a test
-needs clients: in a box, on a client's host.
+null when it could not connect or was cut off. They wait for as long as one of them comes to an end
+now and then, however slow the machine is. Runs alone, without the project, wherever a test needs
+clients: in a box, on a client's host.
 """
 
 import asyncio
@@ -13,8 +14,8 @@ import json
 import sys
 from typing import TypedDict
 
-#: No client waits longer than this, whatever happens.
-DEADLINE_SECONDS = 150.0
+#: When so long nobody has come to an end, nobody waits any longer.
+PATIENCE_SECONDS = 60.0
 
 
 class Visit(TypedDict):
@@ -25,11 +26,11 @@ class Visit(TypedDict):
     answer: str | None
 
 
-async def visit(address: str, port: int, name: str) -> Visit:
-    """One client's visit."""
+async def visit(address: str, port: int, name: str, places: asyncio.Semaphore) -> Visit:
+    """One client's visit, as soon as there is a place for him. Can be cut off."""
     result = Visit(name=name, port=0, answer=None)
     try:
-        async with asyncio.timeout(DEADLINE_SECONDS):
+        async with places:
             reader, writer = await asyncio.open_connection(address, port)
             try:
                 result["port"] = writer.get_extra_info("sockname")[1]
@@ -37,7 +38,7 @@ async def visit(address: str, port: int, name: str) -> Visit:
                 result["answer"] = (await reader.read()).decode()
             finally:
                 writer.close()
-    except (OSError, TimeoutError):
+    except (OSError, asyncio.CancelledError):
         return result
     return result
 
@@ -45,12 +46,23 @@ async def visit(address: str, port: int, name: str) -> Visit:
 async def visit_all(address: str, port: int, count: int, at_once: int) -> list[Visit]:
     """All visits, no more than so many at a time."""
     places = asyncio.Semaphore(at_once)
+    names = (f"client-{port}-{number}" for number in range(count))
+    visits = [asyncio.create_task(visit(address, port, name, places)) for name in names]
+    impatience = asyncio.create_task(cut_off_who_hangs(visits))
+    try:
+        return await asyncio.gather(*visits)
+    finally:
+        impatience.cancel()
 
-    async def visit_in_turn(number: int) -> Visit:
-        async with places:
-            return await visit(address, port, f"client-{port}-{number}")
 
-    return list(await asyncio.gather(*map(visit_in_turn, range(count))))
+async def cut_off_who_hangs(visits: list[asyncio.Task[Visit]]) -> None:
+    """End all visits when too long none has ended."""
+    before = -1
+    while (ended := sum(one.done() for one in visits)) > before:
+        before = ended
+        await asyncio.sleep(PATIENCE_SECONDS)
+    for one in visits:
+        one.cancel()
 
 
 if __name__ == "__main__":

@@ -19,7 +19,10 @@ pytestmark = pytest.mark.systemd
 
 LOAD = Path(__file__).resolve().parents[1] / "support" / "load.py"
 SERVED = "/run/served"
+#: So long at most nothing goes on, however busy the machine is.
 WAIT_SECONDS = 60.0
+#: No client is given up because the machine is slow.
+PATIENT = "[limits]\nhandoff-seconds = 3600\n"
 
 #: Says hello to the client by its name, and writes down whom it served before it answers.
 ANSWER = f'read -r name; echo "$name" >>{SERVED}; echo "hello $name"'
@@ -43,6 +46,7 @@ with Listener() as listener:
 
 @pytest.fixture(scope="module")
 def client_host(box: Box) -> Iterator[ClientHost]:
+    box.write("/etc/socketgate/socketgate.toml", PATIENT)
     with ClientHost(box, "10.77.2") as host:
         yield host
 
@@ -65,16 +69,18 @@ def start_load(client: ClientHost, port: int, count: int, at_once: int) -> subpr
 
 
 def visits_of(load: subprocess.Popen[bytes]) -> list[Visit]:
-    output, errors = load.communicate(timeout=300)
+    output, errors = load.communicate()  # it cuts off who hangs
     assert load.returncode == 0, errors.decode()
     visits: list[Visit] = json.loads(output)
     return visits
 
 
 def wait_until_served(box: Box, count: int) -> None:
-    deadline = time.monotonic() + WAIT_SECONDS
-    while len(served_names(box)) < count:
-        assert time.monotonic() < deadline, f"only {len(served_names(box))} of {count} were served"
+    served, deadline = 0, time.monotonic() + WAIT_SECONDS
+    while (now := len(served_names(box))) < count:
+        if now > served:
+            served, deadline = now, time.monotonic() + WAIT_SECONDS
+        assert time.monotonic() < deadline, f"only {now} of {count} were served"
 
 
 def served_names(box: Box) -> list[str]:
