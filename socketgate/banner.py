@@ -8,6 +8,8 @@ A line keeps its bare newline when its brackets don't balance, as in libwrap (do
 
 import asyncio
 import collections
+import contextlib
+import errno
 import os
 import select
 import socket
@@ -51,11 +53,16 @@ class BannerFiles:
         self._kept: dict[bytes, tuple[tuple[int, ...], bytes]] = {}
 
     def load(self, directory: bytes, daemon: bytes) -> Banner:
-        """A file that isn't there says nothing; only a folder that isn't is worth a word."""
+        """A file that isn't there is no trouble; a missing folder is, and what can't be read.
+
+        Much of what root can read a gate can't.
+        """
         path = os.path.join(directory, daemon)  # noqa: PTH118  # bytes: a name is any bytes
         try:
             return Banner(self._text(path))
-        except OSError:
+        except OSError as unread:
+            if unread.errno != errno.ENOENT:
+                return Banner(b"", f"{os.fsdecode(path)}: {unread.strerror}")
             try:
                 os.stat(directory)  # noqa: PTH116  # as above
             except OSError as error:
@@ -92,11 +99,8 @@ async def write_banner(text: bytes, request: Request, learn: Learn) -> bytes:
 
 def send_banner(connection: Connection, text: bytes) -> None:
     """Send what goes without waiting; a client that has gone misses it."""
-    with socket.socket(fileno=os.dup(connection.fd)) as sock:
-        try:
-            sock.send(text, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
-        except OSError:
-            return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fd)) as sock:
+        sock.send(text, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 
 def _lines(text: bytes) -> list[bytes]:
@@ -137,7 +141,10 @@ class Farewells:
         """Take a copy of this connection and end it gently; the caller closes its own at once."""
         if len(self._by_fd) >= MAX_FAREWELLS:
             return
-        sock = socket.socket(fileno=os.dup(connection.fd))
+        try:
+            sock = socket.socket(fileno=os.dup(connection.fd))
+        except OSError:  # dup(2): EMFILE
+            return
         try:
             sock.shutdown(socket.SHUT_WR)
         except OSError:

@@ -22,6 +22,7 @@ from socketgate.rules.expand import MAX_BYTES, ExpansionTooLong
 from socketgate.rules.request import Fact, Need, Request
 from tests.support.build import request
 from tests.support.clients import connected, listening
+from tests.support.descriptors import no_free_descriptor
 from tests.support.gatestub import read_all
 from tests.support.waiting import PATIENCE_SECONDS, play
 
@@ -109,6 +110,13 @@ def test_a_missing_folder_is_trouble(tmp_path: Path) -> None:
     assert BannerFiles().load(os.fsencode(folder), b"sshd") == Banner(b"", trouble)
 
 
+def test_a_file_that_cannot_be_read_is_trouble(tmp_path: Path) -> None:
+    (tmp_path / "sshd").symlink_to("sshd")
+    banner = BannerFiles().load(os.fsencode(tmp_path), b"sshd")
+    reason = "Too many levels of symbolic links"
+    assert (banner.text, banner.trouble) == (b"", f"{tmp_path}/sshd: {reason}")
+
+
 def test_a_pipe_in_the_files_place_holds_up_nobody(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "sshd")
     assert BannerFiles().load(os.fsencode(tmp_path), b"sshd") == Banner(b"")
@@ -162,6 +170,20 @@ def test_a_farewell_ends_the_connection_for_the_client_at_once() -> None:
         return heard
 
     assert play(scene()) == b"bye"
+
+
+def test_without_a_descriptor_left_there_is_no_word_and_no_farewell() -> None:
+    async def scene() -> int:
+        farewells = Farewells()
+        with listening() as listener, connected(listener) as (connection, _):
+            with no_free_descriptor():
+                send_banner(connection, b"bye")
+                farewells.say(connection)
+            count = farewells.count
+        farewells.close()
+        return count
+
+    assert play(scene()) == 0
 
 
 def test_a_client_that_closes_is_forgotten() -> None:
