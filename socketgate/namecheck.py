@@ -81,6 +81,26 @@ async def _look_up(pool: LookupPool, use: NameUse, max_seconds: float) -> Diagno
 
 def look_up_host(name: bytes) -> Found:
     """Whether an address of the name leads back to the name. Blocks."""
+    addresses = _addresses_of(name)
+    if isinstance(addresses, Found):
+        return addresses
+    names = []
+    for address in addresses[:MAX_ADDRESSES]:
+        found = look_up_name(address, "name").answer
+        if isinstance(found, bytes) and found.lower() == name.lower():
+            return Found(answer=True)
+        names.append(f"{address.decode()} is {_shown(found)}")
+    return Found(f"of its addresses, {', '.join(names)}".encode())
+
+
+def look_up_forward(name: bytes) -> Found:
+    """Whether the name has an address. Blocks."""
+    addresses = _addresses_of(name)
+    return addresses if isinstance(addresses, Found) else Found(answer=True)
+
+
+def _addresses_of(name: bytes) -> list[bytes] | Found:
+    """The name's addresses, or what is to be said in their place. Blocks."""
     try:
         infos = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
@@ -89,14 +109,7 @@ def look_up_host(name: bytes) -> Found:
         return Found(b"failed", str(error.strerror))
     except (OSError, UnicodeError) as error:
         return Found(b"failed", str(error))
-    addresses = list(dict.fromkeys(str(info[4][0]).encode() for info in infos))[:MAX_ADDRESSES]
-    names = []
-    for address in addresses:
-        found = look_up_name(address, "name").answer
-        if isinstance(found, bytes) and found.lower() == name.lower():
-            return Found(answer=True)
-        names.append(f"{address.decode()} is {_shown(found)}")
-    return Found(f"of its addresses, {', '.join(names)}".encode())
+    return list(dict.fromkeys(str(info[4][0]).encode() for info in infos))
 
 
 def _shown(found: object) -> str:
@@ -132,6 +145,13 @@ CHECKS = {
         Severity.WARNING,
         "unknown-host",
         "{}: host not found: never matches",
+        "write a name that the DNS or /etc/hosts has",
+    ),
+    NameKind.FORWARD: Check(
+        look_up_forward,
+        Severity.WARNING,
+        "unknown-host",
+        "{}: host not found: matches nobody until it is",
         "write a name that the DNS or /etc/hosts has",
     ),
 }

@@ -38,7 +38,7 @@ ALLOW = """\
 ALL: good.example
 ALL: liar.example, bare.example, nowhere.example
 ALL: @trusted @nobody
-ALL: dns:bare.example
+ALL: dns:bare.example, dns:away.example
 """
 
 MATCHES = {
@@ -150,6 +150,7 @@ def test_a_check_says_which_names_can_never_match(checks: Mapping[str, Done]) ->
         ),
         ("unknown-host", 2, 34, "nowhere.example: host not found: never matches"),
         ("unknown-netgroup", 3, 15, "nobody: unknown or empty netgroup: matches nobody"),
+        ("unknown-host", 4, 24, "away.example: host not found: matches nobody until it is"),
     ]
 
 
