@@ -38,15 +38,25 @@ def runner_path(configured: Path | None, environ: Mapping[str, str]) -> Path | N
     return DEFAULT_SOCKET if environ.get("RUNTIME_DIRECTORY") else None
 
 
+def to_do(path: Path) -> str:
+    """What an admin is to do when nobody listens there."""
+    if path == DEFAULT_SOCKET:
+        return "systemctl start socketgate-command.socket"
+    return "start the command runner there"
+
+
 class RunnerAt:
     """A runner that listens on a path."""
 
     def __init__(self, path: Path) -> None:
         self._path = str(path)
         self._uids = trusted_uids(())
+        self._to_do = to_do(path)
 
     def connect(self) -> socket.socket:
         """A channel. Raises BackendUnavailable, or BlockingIOError when its queue is full."""
+        if not os.path.lexists(self._path):  # pathlib has it from 3.12 on
+            raise BackendUnavailable(f"{self._path} isn't there: {self._to_do}")
         check_path(self._path)
         try:
             with contextlib.ExitStack() as opened:
@@ -57,6 +67,8 @@ class RunnerAt:
                 opened.pop_all()
         except BlockingIOError:
             raise
+        except ConnectionRefusedError as error:
+            raise BackendUnavailable(f"nobody listens on {self._path}: {self._to_do}") from error
         except OSError as error:
             raise BackendUnavailable(f"{self._path}: {error.strerror}") from error
         return sock

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socketgate.command_message import Ended, Job, encode_job, parse_ended
-from socketgate.commandconnect import DEFAULT_SOCKET, OwnRunner, RunnerAt, runner_path
+from socketgate.commandconnect import DEFAULT_SOCKET, OwnRunner, RunnerAt, runner_path, to_do
 from socketgate.errors import BackendUnavailable
 from socketgate.rules.keyword import CommandKind
 from tests.support.descriptors import no_free_descriptor
@@ -47,7 +47,7 @@ def test_a_runner_on_a_path_is_connected_to(tmp_path: Path) -> None:
 
 
 def test_a_path_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
-    with pytest.raises(BackendUnavailable, match=r"c\.sock isn't there"):
+    with pytest.raises(BackendUnavailable, match=r"c\.sock isn't there: start the command "):
         RunnerAt(tmp_path / "c.sock").connect()
 
 
@@ -55,8 +55,12 @@ def test_a_path_that_nobody_listens_on_is_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
     with listening(path):
         pass
-    with pytest.raises(BackendUnavailable, match="Connection refused"):
+    with pytest.raises(BackendUnavailable, match=rf"^nobody listens on {path}: start the command "):
         RunnerAt(path).connect()
+
+
+def test_where_the_units_runner_should_be_its_socket_is_to_be_started() -> None:
+    assert to_do(DEFAULT_SOCKET) == "systemctl start socketgate-command.socket"
 
 
 def test_a_folder_that_anybody_can_write_to_is_not_trusted(tmp_path: Path) -> None:
