@@ -104,16 +104,6 @@ class Connection:
         poller.register(self.fd, 0)
         return any(events & (select.POLLHUP | select.POLLERR) for _, events in poller.poll(0))
 
-    def server_address(self) -> PeerAddress:
-        """Our end's address (getsockname(2)); raises OSError when the client is gone."""
-        listening = self.listener.sock
-        sock = socket.socket(listening.family, listening.type, listening.proto, fileno=self.fd)
-        try:
-            address: PeerAddress = sock.getsockname()
-        finally:
-            sock.detach()
-        return address
-
 
 def accept_burst(listener: Listener, numbers: Iterator[int], most: int) -> Iterator[Connection]:
     """Take up to `most` waiting connections. Raises CannotAccept; the queue keeps what is left."""

@@ -103,17 +103,6 @@ def test_a_client_that_only_ended_its_sending_is_not_gone() -> None:
         assert not connection.is_gone()
 
 
-def test_our_end_of_a_connection_is_the_address_the_client_chose() -> None:
-    with listening("::") as listener, connected(listener) as (connection, client):
-        assert connection.server_address() == client.getpeername()
-
-
-def test_asking_for_our_end_keeps_the_descriptor() -> None:
-    with listening() as listener, connected(listener) as (connection, _):
-        connection.server_address()
-        os.fstat(connection.fd)
-
-
 def test_a_local_client_has_no_address(tmp_path: Path) -> None:
     with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
         assert not connection.peer

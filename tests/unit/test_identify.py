@@ -75,6 +75,12 @@ def test_our_end_is_asked_of_the_connection() -> None:
         assert ServerAddresses(listener).of(connection) == Server("::1", client.getpeername()[1])
 
 
+def test_asking_for_our_end_keeps_the_descriptor() -> None:
+    with listening("::") as listener, connected(listener) as (connection, _):
+        ServerAddresses(listener).of(connection)
+        os.fstat(connection.fd)
+
+
 def test_the_rules_see_both_ends() -> None:
     with listening() as listener, connected(listener) as (connection, client):
         connection.server = ServerAddresses(listener).of(connection)
