@@ -82,7 +82,7 @@ class StatusAnswer(TypedDict):
 
 
 class GateCounters(TypedDict):
-    """The numbers of one listening socket since the start, exact."""
+    """The numbers since the start, exact, of a listening socket, or of all with one address."""
 
     daemon: str
     address: str

@@ -11,7 +11,6 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -121,22 +120,15 @@ class Snapshot:
             for name, one in self._running.items():
                 family.add_metric([name], float(value(one)))
             yield family
-        # Two sockets may share an address (SO_REUSEPORT); samples with the same labels may not be.
         for metric, text, number in SOCKET_GAUGES:
             family = GaugeMetricFamily(metric, text, labels=["gate", "daemon", "listener"])
-            sums: Counter[tuple[str, ...]] = Counter()
             for labels, gate in self._sockets():
-                sums[labels] += number(gate)
-            for labels, total in sums.items():
-                family.add_metric(labels, total)
+                family.add_metric(labels, number(gate))
             yield family
         ended = CounterMetricFamily(*OUTCOMES, labels=["gate", "daemon", "listener", "outcome"])
-        sums = Counter()
         for labels, gate in self._sockets():
             for outcome, total in gate["outcomes"].items():
-                sums[*labels, outcome] += total
-        for labels, total in sums.items():
-            ended.add_metric(labels, total)
+                ended.add_metric((*labels, outcome), total)
         yield ended
 
     def _sockets(self) -> Iterator[tuple[tuple[str, ...], GateCounters]]:

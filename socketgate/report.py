@@ -66,7 +66,7 @@ class Report:
             "rules_loaded_at": self.rules.loaded_at,
             "rules_in_error": bool(self.rules.last_error),
             "bans": self.bans.count,
-            "gates": [gate_counters(gate) for gate in self.gates],
+            "gates": joined(map(gate_counters, self.gates)),
         }
 
     async def rules_answer(self, _parameters: Mapping[str, object]) -> RulesState:
@@ -87,7 +87,8 @@ class Report:
                 total = len(bans)
             case _:
                 raise invalid("address")
-        part = itertools.islice(bans, offset, offset + BANS_AT_ONCE)
+        start = min(offset, total)
+        part = itertools.islice(bans, start, start + BANS_AT_ONCE)
         return {"bans": [ban_entry(ban) for ban in part], "total": total}
 
     def rules_state(self) -> RulesState:
@@ -147,6 +148,19 @@ def gate_counters(gate: Gate) -> GateCounters:
         "held": gate.handoff.held_count,
         "outcomes": outcomes(gate),
     }
+
+
+def joined(sockets: Iterable[GateCounters]) -> list[GateCounters]:
+    """Sockets of one daemon and address (SO_REUSEPORT) as one: by name nobody tells them apart."""
+    found: dict[tuple[str, str], GateCounters] = {}
+    for one in sockets:
+        total = found.setdefault((one["daemon"], one["address"]), one)
+        if total is not one:
+            total["waiting"] += one["waiting"]
+            total["held"] += one["held"]
+            for outcome, number in one["outcomes"].items():
+                total["outcomes"][outcome] += number
+    return list(found.values())
 
 
 def outcomes(gate: Gate) -> dict[str, int]:

@@ -212,3 +212,13 @@ def test_clients_are_served_whatever_is_done_to_the_control_socket(tmp_path: Pat
                 assert call(gate, "Status", {}, StatusAnswer)["pid"] == gate.pid
                 return
         pytest.fail("the control socket did not come back")
+
+
+def test_sockets_that_share_an_address_have_their_numbers_in_one(tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0), reuse_port=True) as one,
+        socket.create_server(one.getsockname(), reuse_port=True) as two,
+        RunningGate(tmp_path, [("sshd", one), ("sshd", two)]) as gate,
+    ):
+        assert len(call(gate, "Status", {}, StatusAnswer)["gates"]) == 2
+        assert len(call(gate, "Counters", {}, CountersAnswer)["gates"]) == 1

@@ -68,13 +68,6 @@ def test_a_gate_that_does_not_answer_is_down_and_nothing_else(silence: Silence) 
     }
 
 
-def test_two_sockets_with_one_address_are_one_sample() -> None:
-    both = GATE.copy()
-    both["gates"] = [SOCKET, SOCKET]
-    found = samples({"sshd": both})
-    assert found["socketgate_connections_total", ("sshd", "sshd", "[::]:22", "refused")] == 4
-
-
 def test_every_family_is_explained_even_without_gates() -> None:
     text = encode({})[0].decode()
     assert [line.split()[2] for line in text.splitlines() if line.startswith("# HELP")] == [

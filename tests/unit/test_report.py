@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.answers import GateCounters
 from socketgate.bans import Ban, Bans, parse_net
 from socketgate.config import RulesConfig
 from socketgate.reload import RulesInForce
-from socketgate.report import BANS_AT_ONCE, Report
+from socketgate.report import BANS_AT_ONCE, Report, joined
 from socketgate.varlink import CallFailed
 from tests.support.waiting import play
 
@@ -99,6 +100,27 @@ def test_very_many_bans_come_in_parts(tmp_path: Path) -> None:
         assert {part["total"] for part in parts} == {BANS_AT_ONCE + 10}
 
     reported(tmp_path, scene, bans=bans)
+
+
+def test_an_offset_beyond_the_last_ban_has_none(tmp_path: Path) -> None:
+    async def scene(report: Report) -> None:
+        answer = await report.list_bans({"offset": 1 << 63})
+        assert answer == {"bans": [], "total": 1}
+
+    reported(tmp_path, scene, bans=bans_of("192.0.2.7"))
+
+
+def sockets(*addresses: str) -> list[GateCounters]:
+    """The numbers of listening sockets."""
+    return [
+        GateCounters(daemon="sshd", address=one, waiting=3, held=1, outcomes={"refused": 2})
+        for one in addresses
+    ]
+
+
+def test_sockets_that_share_an_address_are_counted_as_one() -> None:
+    both = GateCounters(daemon="sshd", address="*:22", waiting=6, held=2, outcomes={"refused": 4})
+    assert joined(sockets("*:22", "*:23", "*:22")) == [both, *sockets("*:23")]
 
 
 @pytest.mark.parametrize(
