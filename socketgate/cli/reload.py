@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from socketgate.answers import SOCKET, ReloadAnswer
+from socketgate.answers import GATES, SOCKET, ReloadAnswer
 from socketgate.cli import ExitCode, exit_code
 from socketgate.cli.gates import Gate, add_gates, find_gate, known_gates
 from socketgate.cli.output import count, json_text, printable, write
@@ -57,10 +57,10 @@ def _text(name: str, answer: ReloadAnswer) -> str:
 def _gates(arguments: argparse.Namespace) -> list[Gate]:
     if arguments.name is not None:
         return [find_gate(arguments.name, arguments.gates)]
-    # ExecReload= of a gate's unit: this gate and no other.
-    if own := os.environ.get("RUNTIME_DIRECTORY"):
-        folder = Path(own.split(":")[0])
-        return [Gate(folder.name, folder / SOCKET)]
+    # ExecReload= of a gate's unit: this gate and no other. Other units have other folders.
+    own = Path(os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0])
+    if own.name and own.parent == (arguments.gates or GATES):
+        return [Gate(own.name, own / SOCKET)]
     known = known_gates(arguments.gates)
     gates = [gate for gate in known if gate.unit is None or gate.unit.state not in NOT_STARTED]
     if not gates:

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import contextlib
 import json
 from pathlib import Path
 
@@ -66,8 +67,21 @@ def test_in_a_gates_own_unit_it_is_that_gate(
         gate_answering(tmp_path, "b", {"Reload": DONE}),
         environment(RUNTIME_DIRECTORY=str(tmp_path / "b")),
     ):
-        assert main(["reload"]) == 0
+        assert main(["reload", "--gates", str(tmp_path)]) == 0
     assert capsys.readouterr().out.startswith("b: ")
+
+
+@pytest.mark.parametrize("folder", ["/run/nginx", ""])
+def test_in_a_unit_that_is_no_gates_it_is_all_of_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], folder: str
+) -> None:
+    with (
+        gate_answering(tmp_path, "a", {"Reload": DONE}),
+        contextlib.chdir(tmp_path),
+        environment(RUNTIME_DIRECTORY=folder),
+    ):
+        assert main(["reload", "--gates", "."]) == 0
+    assert capsys.readouterr().out.startswith("a: ")
 
 
 def test_without_a_gate_it_fails(tmp_path: Path) -> None:
