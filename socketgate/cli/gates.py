@@ -55,10 +55,20 @@ class Gate:
     def ask(self, method: str, parameters: Mapping[str, object], kind: type[T]) -> T:
         """Call a method; raises SocketgateError."""
         seconds = PATIENCE_FOR.get(method, PATIENCE_SECONDS)
+        if seconds > PATIENCE_SECONDS:  # one that hangs is found out soon
+            self._call(f"{SERVICE}.GetInfo", {}, dict, PATIENCE_SECONDS)
+        return self._call(f"{INTERFACE}.{method}", parameters, kind, seconds)
+
+    def status(self) -> StatusAnswer:
+        """Its state."""
+        return self.ask("Status", {}, StatusAnswer)
+
+    def _call(
+        self, method: str, parameters: Mapping[str, object], kind: type[T], seconds: float
+    ) -> T:
+        """Call a method by its full name; raises SocketgateError."""
         try:
-            if seconds > PATIENCE_SECONDS:  # one that hangs is found out soon
-                ask(str(self.path), f"{SERVICE}.GetInfo", {}, dict, PATIENCE_SECONDS)
-            return ask(str(self.path), f"{INTERFACE}.{method}", parameters, kind, seconds)
+            return ask(str(self.path), method, parameters, kind, seconds)
         except CallFailed as error:
             raise self._failed(error) from error
         except OtherAnswer as error:
@@ -76,11 +86,7 @@ class Gate:
                 f"the gate {self.name} doesn't answer, and {seconds:.0f} s should be enough"
             ) from error
         except OSError as error:
-            raise GateUnreachable(f"the gate {self.name}: {error.strerror}") from error
-
-    def status(self) -> StatusAnswer:
-        """Its state."""
-        return self.ask("Status", {}, StatusAnswer)
+            raise GateUnreachable(f"the gate {self.name}: {error.strerror or error}") from error
 
     def _why_not_running(self) -> str:
         unit = self.unit

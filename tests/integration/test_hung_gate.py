@@ -79,6 +79,11 @@ def test_reload_goes_on_with_the_other(gates: str) -> None:
     assert (done.returncode, done.stdout) == (3, "works: 0 rules unchanged, generation 1\n")
 
 
+def test_a_reload_says_how_long_it_has_waited(gates: str) -> None:
+    said = "socketgate: the gate hung doesn't answer, and 3 s should be enough\n"
+    assert typed("reload", "hung", gates).stderr == said
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from socketgate.answers import INTERFACE, Reload
-from socketgate.cli.gates import find_gate, running_gates
+from socketgate.cli.gates import Gate, find_gate, running_gates
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, SocketgateError
 from socketgate.varlink import SERVICE, CallFailed
 from tests.support.controlled import gate_answering, status
@@ -73,6 +73,12 @@ def test_a_gate_that_does_not_run_is_unreachable(tmp_path: Path) -> None:
     dead_socket(tmp_path, "sshd")
     with pytest.raises(GateUnreachable, match="isn't running"):
         find_gate("sshd", tmp_path).status()
+
+
+def test_a_path_that_is_too_long_for_a_socket_is_said_to_be(tmp_path: Path) -> None:
+    gate = Gate("sshd", tmp_path / ("x" * 108))
+    with pytest.raises(GateUnreachable, match="the gate sshd: AF_UNIX path too long"):
+        gate.status()
 
 
 @pytest.mark.parametrize(
