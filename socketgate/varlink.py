@@ -109,7 +109,7 @@ def parse_call(data: bytes) -> Call:
             parameters = message.get("parameters")
         case _:
             raise NotVarlink
-    if not isinstance(parameters, dict | None) or "upgrade" in message:
+    if not isinstance(parameters, dict | None) or message.get("upgrade"):
         raise NotVarlink
     return Call(method, parameters or {}, message.get("oneway") is True)
 

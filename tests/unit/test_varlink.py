@@ -87,7 +87,9 @@ def test_a_call_is_read() -> None:
     assert parse_call(data) == Call("a.b.C", {"x": 1}, is_oneway=True)
 
 
-@pytest.mark.parametrize("parameters", ["", ', "parameters": null', ', "parameters": {}'])
+@pytest.mark.parametrize(
+    "parameters", ["", ', "parameters": null', ', "parameters": {}', ', "upgrade": false']
+)
 def test_parameters_may_be_left_out(parameters: str) -> None:
     assert parse_call(f'{{"method": "a.b.C"{parameters}}}'.encode()).parameters == {}
 
