@@ -68,11 +68,11 @@ def _head(name: str, about: str, tone: Tone, paint: Paint) -> str:
 
 def _remarks(status: StatusAnswer) -> tuple[Tone, list[str]]:
     """What is wrong with it, and how bad that is."""
-    starved = [
+    starved = dict.fromkeys(
         printable(gate["daemon"])
         for gate in status["gates"]
         if all(backend["trouble"] for backend in gate["backends"])
-    ]
+    )
     remarks = ["by earlier rules: the files have an error"] if status["rules"]["error"] else []
     if starved:
         return Tone.BAD, [*remarks, f"clients of {', '.join(starved)} find no backend"]

@@ -77,6 +77,13 @@ def test_a_gate_whose_clients_find_no_backend_is_not_shown_as_well() -> None:
     assert "clients of sshd find no backend" in shown
 
 
+def test_a_daemon_of_two_sockets_is_said_to_find_no_backend_once() -> None:
+    answer = in_trouble("it isn't there")
+    answer["gates"] *= 2
+    shown = status_text("sshd", answer, NOW, Paint(is_on=False))
+    assert "clients of sshd find no backend\n" in shown
+
+
 def test_with_another_backend_that_works_the_gate_is_well() -> None:
     answer = in_trouble("it isn't there")
     answer["gates"][0]["backends"] += status()["gates"][0]["backends"]
