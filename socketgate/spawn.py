@@ -6,6 +6,7 @@ The usual start is posix_spawn(3), whose cost doesn't grow with our own size. Wh
 """
 
 import contextlib
+import errno
 import os
 import signal
 from collections.abc import Callable
@@ -24,6 +25,9 @@ OURS = frozenset({b"NOTIFY_SOCKET", b"WATCHDOG_PID", b"WATCHDOG_USEC"})
 MAX_REASON_BYTES = 4096
 
 SHELL = b"/bin/sh"
+
+#: fork(2): EAGAIN, which strerror(3) calls a resource that is temporarily unavailable.
+NO_PROCESS = "no process is left (TasksMax= of the unit that starts it)"
 
 
 Prepared = tuple[program.Environment, program.Attributes]
@@ -66,7 +70,7 @@ class Command:
                 setsigdef=RESTORED_SIGNALS,
             )
         except OSError as error:
-            raise program.CannotStart(f"{os.fsdecode(self._path)}: {error.strerror}") from error
+            raise program.CannotStart(f"{os.fsdecode(self._path)}: {_reason(error)}") from error
 
     def _become(self, attributes: program.Attributes, client: int) -> None:
         program.become(attributes)
@@ -142,7 +146,7 @@ def _fork(
             pid = os.fork()
         except OSError as error:
             os.close(reason_in)
-            raise program.CannotStart(f"fork: {error.strerror}") from error
+            raise program.CannotStart(f"fork: {_reason(error)}") from error
         if pid == 0:
             _be_the_child(become, path, words, environment, reason_in)
         os.close(reason_in)
@@ -173,7 +177,9 @@ def _be_the_child(
 
 
 def _reason(error: OSError | ValueError) -> str:
-    return (error.strerror or "") if isinstance(error, OSError) else str(error)
+    if not isinstance(error, OSError):
+        return str(error)
+    return NO_PROCESS if error.errno == errno.EAGAIN else error.strerror or ""
 
 
 def keep_to_ourselves() -> None:

@@ -159,6 +159,18 @@ def test_what_comes_after_a_command_past_its_deadline_is_not_done(
     )
 
 
+def test_a_command_for_which_no_process_is_left_refuses(commands_box: Box) -> None:
+    """As when a stranger has had many of `spawn ... &` started."""
+    with drop_in(commands_box, "TasksMax=1"):
+        cursor = rules(commands_box, "ALL: ALL: spawn true\n")
+        visit(commands_box)
+        found = entry(commands_box, cursor)
+    assert (found["SOCKETGATE_OUTCOME"], found["SOCKETGATE_LOOKUP"]) == (
+        "refused",
+        "spawn: /bin/sh: no process is left (TasksMax= of the unit that starts it)",
+    )
+
+
 #: What sudo is in the end: a program that becomes another user for whoever runs it.
 BECOME_ROOT = "/usr/local/bin/become-root"
 
