@@ -33,8 +33,8 @@ class Notifier:
     def status(self, text: str) -> None:
         """One line for `systemctl status`; said again only when it changed."""
         if text != self._status:
-            self._status = text
             self._send(f"STATUS={_one_line(text)}")
+            self._status = text
 
     def reloading(self) -> None:
         """A reload was asked for; `ready` ends it (Type=notify-reload wants the time as well)."""

@@ -32,7 +32,7 @@ from socketgate.largerules import (
     size_of,
 )
 from socketgate.lastgood import LastGood
-from socketgate.rulefiles import SHORTAGE, read_sources
+from socketgate.rulefiles import is_shortage, read_sources
 from socketgate.rules.names import accounts_named
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
@@ -143,8 +143,13 @@ class RulesInForce:
         """Try the files again, now. What large ones say is in force later: see `is_settled`."""
         try:
             self._reload()
+        except MemoryError:
+            failure: Exception = MemoryError()  # another one: this holds all that was made so far
         except Exception as error:  # noqa: BLE001  # whoever asked is to hear that it is over
-            self._could_not(error)
+            failure = error
+        else:
+            return
+        self._could_not(failure)
 
     def _reload(self) -> None:
         self._settle()
@@ -259,15 +264,13 @@ class RulesInForce:
 
     def _could_not(self, error: BaseException) -> None:
         """The files are neither right nor wrong yet: keep the previous rules, and try again."""
-        is_shortage = isinstance(error, OSError) and error.errno in SHORTAGE
-        text = f"the rules can't be read just now: {error}"
+        text = f"the rules can't be read just now: {str(error) or 'out of memory'}"
         if text != self.last_error:
-            trace = None if is_shortage else error
+            trace = None if is_shortage(error) else error
             log.error("%s; keeping the previous rules", text, exc_info=trace, extra=REJECTED)
         self.last_error = text
         self._reload_at(self._loop.time() + AGAIN_SECONDS)
-        if self._settling_since:
-            self._end_settling()
+        self._end_settling()
 
     def _offer_unless_same(self, made: Made) -> None:
         sources, table = made

@@ -26,10 +26,17 @@ SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 NULL_DEVICE = os.makedev(1, 3)
 
 
+def is_shortage(error: BaseException) -> bool:
+    """Whether the machine is short of descriptors or memory."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, OSError) and error.errno in SHORTAGE
+    )
+
+
 def read_source(path: str | bytes) -> Source:
     """What is at a path now. Never blocks on a FIFO or device.
 
-    Raises OSError only for want of descriptors or memory.
+    Raises OSError and MemoryError only for want of descriptors or memory: `is_shortage`.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
@@ -42,7 +49,7 @@ def read_source(path: str | bytes) -> Source:
     except ValueError as error:
         return Unreadable(str(error))
     except OSError as error:
-        if error.errno in SHORTAGE:
+        if is_shortage(error):
             raise
         return Unreadable(error.strerror or os.strerror(errno.EIO))
 
@@ -58,7 +65,7 @@ def _read(fd: int) -> Source:
     if status.st_size > MAX_FILE_BYTES:
         return Unreadable(f"larger than {MAX_FILE_BYTES // 1024 // 1024} MiB")
     with os.fdopen(fd, "rb", closefd=False) as file:
-        return Text(file.read(MAX_FILE_BYTES + 1))
+        return Text(file.read())  # with a limit it would ask for as much memory first
 
 
 def interfaces() -> frozenset[bytes]:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import os
+import resource
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,18 @@ def config(tmp_path: Path) -> RulesConfig:
 def test_a_file_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"sshd: ALL\n\xff\0")
     assert read_source(str(tmp_path / "file")) == Text(b"sshd: ALL\n\xff\0")
+
+
+def test_a_small_file_takes_little_memory(tmp_path: Path) -> None:
+    """Not as much as the largest one: there may be a LimitAS=, or no overcommitted memory."""
+    (tmp_path / "file").write_bytes(b"sshd: ALL\n")
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (size + MAX_FILE_BYTES // 16, before[1]))
+    try:
+        assert read_source(str(tmp_path / "file")) == Text(b"sshd: ALL\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
 
 
 def test_a_file_that_is_not_there_is_absent(tmp_path: Path) -> None:
