@@ -97,6 +97,10 @@ def write_table(folder: Path, prepared: Prepared) -> Path:
     return path
 
 
+#: What comes of taking a JSON value for another kind of value.
+OF_ANOTHER_SHAPE = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+
 def index_path(folder: Path, digest: str, keys: Iterable[PolicyKey]) -> Path:
     """Where the table of these sources for these daemons is."""
     return folder / f"{_names(keys)}-{digest[:32]}.json"
@@ -140,7 +144,7 @@ def map_table(path: Path, *, is_own: bool = False) -> Prepared:
             compiled=compiled,
             files=states,
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, *OF_ANOTHER_SHAPE) as error:
         raise NotUsable(f"{path}: {error}") from error
 
 

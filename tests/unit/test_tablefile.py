@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
+import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -44,6 +46,25 @@ def test_a_compiled_file_of_another_version_is_not_believed(files: Files) -> Non
     assert index is not None
     index.write_bytes(index.read_bytes().replace(b'"version": ', b'"version": 1', 1))
     with pytest.raises(NotUsable, match="version"):
+        map_table(index)
+
+
+@pytest.mark.parametrize("value", ["1e999", "[1]", '"x"', "null", "[" * 100_000])
+@pytest.mark.parametrize("key", ["files", "policies", "sources"])
+def test_a_compiled_file_of_another_shape_is_not_believed(
+    files: Files, key: str, value: str
+) -> None:
+    """Though its checksum is right."""
+    files.compile()
+    index = newest_index(files.cache, [KEY])
+    assert index is not None
+    head, _, body = index.read_bytes().partition(b"\n")
+    about, contents = json.loads(head), json.loads(body)
+    del contents[key]
+    text = f'{json.dumps(contents)[:-1]}, "{key}": {value}}}'.encode()
+    about["sha256"] = hashlib.sha256(text).hexdigest()
+    index.write_bytes(json.dumps(about).encode() + b"\n" + text)
+    with pytest.raises(NotUsable):
         map_table(index)
 
 
