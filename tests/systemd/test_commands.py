@@ -64,6 +64,13 @@ def wait_commands(box: Box, count: int) -> None:
         assert time.monotonic() < deadline, "the commands have not started"
 
 
+def wait_stored(box: Box, gate: str) -> None:
+    """Until systemd has a copy of the client for the next gate."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while box.unit(gate, "NFileDescriptorStore")["NFileDescriptorStore"] != "1":
+        assert time.monotonic() < deadline, "the client is not kept"
+
+
 def runner_pid(box: Box) -> str:
     return box.unit(RUNNER, "MainPID")["MainPID"]
 
@@ -81,6 +88,29 @@ def test_the_runner_restarts_while_a_client_waits_for_a_command(commands_box: Bo
         second.communicate(timeout=PATIENCE_SECONDS)
     found = [one["SOCKETGATE_OUTCOME"] for one in entries(commands_box, cursor, 2)]
     assert (found, runner_pid(commands_box) != before) == (["handed-over"] * 2, True)
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcomes"),
+    [("restart", ["kept", "handed-over"]), ("kill --signal=KILL", ["handed-over"])],
+)
+def test_a_client_who_waits_for_an_aclexec_goes_on_with_the_next_gate(
+    commands_box: Box, ending: str, outcomes: list[str]
+) -> None:
+    """Which decides on him anew: the command waits at the pipe only when it is run first."""
+    once = f"{STATE}/once"
+    command = f"mkdir {once} || exit 0; read -r line <{GO}"
+    cursor = rules(commands_box, f"ALL: ALL: aclexec {command}\n", "ALL: ALL\n")
+    gate = "socketgate@each.service"
+    with commands_box.start(*visit_words()) as client:
+        wait_stored(commands_box, gate)
+        commands_box.run("systemctl", *ending.split(), gate)
+        client.communicate(timeout=PATIENCE_SECONDS)
+    told = entries(commands_box, cursor, len(outcomes))
+    commands_box.run("rmdir", once)
+    with go(commands_box):
+        wait_commands(commands_box, 0)
+    assert [one["SOCKETGATE_OUTCOME"] for one in told] == outcomes
 
 
 @pytest.fixture
