@@ -47,8 +47,8 @@ MAX_STRANGERS = 4
 IDLE_SECONDS = 60.0
 STRANGER_SECONDS = 2.0
 REPLY_SECONDS = 10.0
-#: Between two strangers, in seconds: little work for the gate, and who stands behind a crowd of
-#: them and has a right still gets his answer in time.
+#: Between two strangers, and after one who could not be accepted, in seconds: little work for the
+#: gate, and who stands behind a crowd of them and has a right still gets his answer in time.
 STRANGER_PAUSE_SECONDS = 0.005
 
 #: A group of this name in the configuration is everybody.
@@ -180,7 +180,8 @@ class Control:
             return
         try:
             sock, _ = self._listening.accept()
-        except OSError:
+        except OSError:  # out of descriptors: the queue keeps, and the loop is not to run for it
+            self._pause_a_little()
             return
         sock.setblocking(False)  # noqa: FBT003  # socket's own signature
         right = self._rights.of(sock)

@@ -4,8 +4,9 @@ import contextlib
 import json
 import logging
 import os
+import resource
 import socket
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,30 @@ def test_a_connection_that_was_not_begun_with_is_closed_too(tmp_path: Path) -> N
         with Client(control):
             control._on_readable()
             await control.close()
+
+    controlled(tmp_path, scene)
+
+
+@contextlib.contextmanager
+def no_descriptor_free() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_out_of_descriptors_the_loop_does_not_run_for_who_waits(tmp_path: Path) -> None:
+    async def scene(control: Control) -> None:
+        with Client(control) as client:
+            with no_descriptor_free():
+                control._on_readable()
+            assert control._listening is not None
+            assert not client.loop.remove_reader(control._listening)
+            assert await client.call(f"{INTERFACE}.Look") == {"parameters": {"heard": {}}}
 
     controlled(tmp_path, scene)
 
