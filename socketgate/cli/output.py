@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
 
+from socketgate.errors import SocketgateError
+
 #: systemd's own: quit if it fits on the screen, keep colours, don't clear the screen.
 LESS_OPTIONS = "FRSXMK"
 _FALSE = frozenset({"0", "no", "n", "false", "f", "off"})
@@ -129,12 +131,19 @@ def show(text: str, *, by_pager: bool = True) -> None:
 
 
 def write(text: str) -> None:
-    """Print it at once. A reader that has seen enough is no error."""
+    """Print it at once. A reader that has seen enough is no error; else raises SocketgateError.
+
+    What the locale has no letter for is escaped, as Python does on standard error.
+    """
+    encoding = sys.stdout.encoding
     try:
-        sys.stdout.write(text)
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:
         discard_output()
+    except OSError as error:
+        discard_output()
+        raise SocketgateError(f"standard output: {error.strerror}") from error
 
 
 def discard_output() -> None:

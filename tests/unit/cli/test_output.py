@@ -160,6 +160,32 @@ def test_in_a_pipe_there_is_no_pager() -> None:
     assert result.stdout == b"text\n" * 3
 
 
+def test_what_the_locale_has_no_letter_for_is_escaped() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", "from socketgate.cli.output import write; write('\u25cf \u00e9')"],
+        env=commands.environment({"PYTHONIOENCODING": "latin-1"}),
+        stdout=subprocess.PIPE,
+        check=True,
+        cwd=CHECKOUT,
+    )
+    assert result.stdout == b"\\u25cf \xe9"
+
+
+def test_a_disk_that_is_full_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
+    rules = (f"--allow={tmp_path}/none", f"--deny={tmp_path}/none")
+    with Path("/dev/full").open("wb") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "socketgate", "match", *rules, "sshd", "192.0.2.7"],
+            env=commands.environment(),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+            cwd=CHECKOUT,
+        )
+    said = b"socketgate: standard output: No space left on device\n"
+    assert (result.returncode, result.stderr) == (2, said)
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
