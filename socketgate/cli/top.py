@@ -178,6 +178,7 @@ def watch(
         curses.use_default_colors()
         curses.curs_set(0)
     screen.timeout(int(seconds * 1000))
+    draw(screen, before, before)
     while screen.getch() not in QUIT:
         now = look()
         draw(screen, before, now)

@@ -132,6 +132,20 @@ def test_on_a_terminal_it_runs_until_q(tmp_path: Path) -> None:
     assert b"1 gate, 6 bans" in shown
 
 
+def test_nobody_waits_for_the_first_screen(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "socketgate", "top", f"--gates={tmp_path}", "--seconds=3600"]
+    near, far = pty.openpty()
+    with (
+        gate_answering(tmp_path, "smtp", {"Counters": counters()}),
+        subprocess.Popen(words, stdin=far, stdout=far, stderr=far, env=TERMINAL),
+    ):
+        os.close(far)
+        read_until(near, b"1 gate,")
+        os.write(near, b"q")
+        read_to_the_end(near)
+    os.close(near)
+
+
 def test_a_gate_that_starts_meanwhile_appears(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "socketgate", "top", f"--gates={tmp_path}", "--seconds=0.1"]
     near, far = pty.openpty()
