@@ -29,4 +29,4 @@ def test_the_parser_sees_a_mistake(tmp_path: Path, mistake: str) -> None:
 def test_the_profile_starts_nothing_but_the_interpreter_within_itself() -> None:
     rules = [line.strip() for line in PROFILE.read_text().splitlines() if line.startswith("  /")]
     executes = {rule for rule in rules if "x" in rule.rpartition(" ")[2]}
-    assert executes == {"/usr/bin/python3* rix,"}
+    assert executes == {"/usr/bin/python3* mrix,"}

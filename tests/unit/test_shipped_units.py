@@ -69,6 +69,7 @@ def test_a_gate_never_has(name: str, setting: str) -> None:
         "RestartSec=250ms",
         "StartLimitIntervalSec=0",
         "User=socketgate",
+        "AppArmorProfile=-socketgate",
     ],
 )
 def test_a_gate_always_has(name: str, setting: str) -> None:
