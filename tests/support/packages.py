@@ -10,6 +10,7 @@ import functools
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class Kind:
     pattern: str
     install: str
     upgrade: str
+    downgrade: str
     remove: str
     verify: str
 
@@ -53,6 +55,7 @@ KINDS = {
         pattern="socketgate-[0-9]*.noarch.rpm",
         install=f"{RPM} -i",
         upgrade=f"{RPM} -U",
+        downgrade=f"{RPM} -U --oldpackage",
         remove=f"{RPM} -e socketgate",
         verify=f"{RPM} -V socketgate",
     ),
@@ -60,6 +63,7 @@ KINDS = {
         pattern="socketgate-*.pkg.tar.zst",
         install=f"{PACMAN} -U",
         upgrade=f"{PACMAN} -U",
+        downgrade=f"{PACMAN} -U",
         remove=f"{PACMAN} -R socketgate",
         verify="pacman -Qkkq socketgate",
     ),
@@ -67,6 +71,7 @@ KINDS = {
         pattern="socketgate_*.deb",
         install="dpkg -i",
         upgrade="dpkg -i",
+        downgrade="dpkg -i",
         remove="dpkg --purge socketgate",
         verify="dpkg --verify socketgate",
     ),
@@ -93,17 +98,23 @@ journalctl --update-catalog
 systemctl daemon-reload
 """
 
+#: The Python that runs the tests is of the machine that builds the packages: its folder is theirs.
+BUILDER = f"{sys.version_info.major}.{sys.version_info.minor}"
+
 #: Makes a box of Debian more like Fedora and Arch: Debian's Python doesn't look into the folder of
-#: foreign packages, Fedora enables nothing by default, Arch calls its Python `python`.
-FOREIGN = """
-for folder in /usr/lib/python3.11/site-packages /usr/lib/python3.13/site-packages; do
-    echo "$folder"
-done >/usr/lib/python3/dist-packages/foreign.pth
-mkdir -p /usr/lib/python3.11/site-packages /usr/lib/python3.13/site-packages /usr/share/licenses \\
-    /usr/share/zsh/site-functions /usr/share/fish/vendor_completions.d \\
-    /usr/lib/systemd/system-preset /var/lib/rpm /var/lib/pacman
+#: foreign packages (another version than theirs compiles nothing there, since it isn't its own),
+#: Fedora enables nothing by default, Arch calls its Python `python`, and its pacman takes packages
+#: that nobody has signed when they are files.
+FOREIGN = f"""
+cat >/usr/lib/python3/dist-packages/foreign.pth <<'END'
+/usr/lib/python{BUILDER}/site-packages
+import sys; sys.dont_write_bytecode = "%d.%d" % sys.version_info[:2] != "{BUILDER}"
+END
+mkdir -p /usr/lib/python{BUILDER}/site-packages /usr/share/licenses /usr/share/zsh/site-functions \\
+    /usr/share/fish/vendor_completions.d /usr/lib/systemd/system-preset /var/lib/rpm /var/lib/pacman
 echo 'disable *' >/usr/lib/systemd/system-preset/99-default-disable.preset
 [ -e /usr/bin/python ] || ln -s python3 /usr/bin/python
+echo 'LocalFileSigLevel = Optional' >>/etc/pacman.conf
 """
 
 
@@ -197,6 +208,7 @@ class PackageManager:
 
     def __init__(self, box: Box, kind: str, folder: str) -> None:
         self.box = box
+        self.kind = kind
         self._folder = folder
         self._kind = KINDS[kind]
         if kind != "deb":
@@ -211,6 +223,10 @@ class PackageManager:
     def upgrade(self, folder: str) -> None:
         """Install the newer package of this folder."""
         self.box.shell(f"{self._kind.upgrade} {folder}/{self._kind.pattern}")
+
+    def downgrade(self) -> None:
+        """Put the package of `install` in the place of a newer one."""
+        self.box.shell(f"{self._kind.downgrade} {self._folder}/{self._kind.pattern}")
 
     def start_upgrade(self, folder: str) -> subprocess.Popen[bytes]:
         """The same, without waiting for its end; use it in a `with`."""

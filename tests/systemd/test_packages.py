@@ -15,7 +15,14 @@ import pytest
 from tests.support import commands
 from tests.support.box import Box
 from tests.support.load import Visit
-from tests.support.packages import KINDS, PROJECT, PackageManager, packages, packages_of
+from tests.support.packages import (
+    KINDS,
+    PROJECT,
+    RPM,
+    PackageManager,
+    packages,
+    packages_of,
+)
 from tests.support.roots import SYSTEMS, make_root
 
 pytestmark = pytest.mark.systemd
@@ -32,13 +39,15 @@ FILES = "find / -xdev -not -path '/packages*' -not -path '/newer*' -not -path '/
 
 #: Where other programs write while a test lasts, and package managers into their own memory.
 OTHERS_FILES = (
-    *("/run/systemd", "/run/log", "/tmp/", "/var/tmp/", "/var/log/"),  # noqa: S108  # in a box
+    *("/run/systemd", "/run/log", "/tmp/", "/var/tmp/"),  # noqa: S108  # in a box
+    *("/var/log/alternatives.log", "/var/log/dpkg.log", "/var/log/pacman.log", "/var/log/journal"),
     *("/var/lib/systemd/", "/var/lib/rpm", "/var/lib/pacman", "/var/lib/dpkg"),
-    "/var/cache/ldconfig/",
+    *("/var/cache/ldconfig/", "/var/cache/debconf/"),
 )
 
 #: What the admin, and for it `socketgate unit`, wrote about a daemon called echo.
 WRITTEN = (
+    "/etc/hosts.allow",
     "/etc/hosts.deny",
     "/etc/socketgate",
     "/etc/systemd/system/socketgate@echo.socket.d",
@@ -48,8 +57,10 @@ WRITTEN = (
 
 
 @pytest.fixture(scope="module")
-def home_suite() -> str:
-    """The release with the Python that the packages here are built with."""
+def home_suite(request: pytest.FixtureRequest) -> str:
+    """The release with the Python that the packages here are built with, or the one asked for."""
+    if asked := request.config.getoption("system", None):
+        return str(asked)
     lines = Path("/etc/os-release").read_text().splitlines()
     values = dict(line.split("=", 1) for line in lines if "=" in line)
     suite = values["VERSION_CODENAME"].strip('"')
@@ -122,6 +133,8 @@ def test_everything_there_is_gets_installed(manager: PackageManager) -> None:
     assert "/usr/share/bash-completion/completions/socketgate" in there
     for file in (PROJECT / "packaging").glob("fail2ban/*.d/*"):
         assert f"/etc/fail2ban/{file.parent.name}/{file.name}" in there
+    # Fedora's and EL's kernels have no AppArmor.
+    assert ("/etc/apparmor.d/socketgate" in there) is (manager.kind != "rpm")
     assert box.shell("id -nu socketgate") == "socketgate"
     assert box.shell("stat -c '%U %a' /run/socketgate/backend") == "root 755"
     assert "socketgate" in box.shell("journalctl --list-catalog")
@@ -208,12 +221,65 @@ def test_removing_leaves_what_the_admin_wrote_and_nothing_else(manager: PackageM
     manager.install()
     put_behind_the_gate(box, "echo", 1001)
     box.write("/etc/hosts.deny", "echo: 192.0.2.7\n")
+    box.write("/etc/hosts.allow", "echo: ALL: aclexec /bin/true\n")
+    box.run("socketgate", "ban", "192.0.2.8")
     assert is_served(box, 1001)
+    states = set(box.shell("find /var/lib/socketgate* /var/log/socketgate*").splitlines())
+    assert {"/var/lib/socketgate/+bans/bans", "/var/log/socketgate-command"} <= states
     manager.remove()
     left = files_of(box) - before
     assert {path for path in left if not path.startswith(WRITTEN)} == set()
     assert "/etc/socketgate/socketgate.d/echo.toml" in left
     assert "/etc/systemd/system/echo-gated@.service" in left
+
+
+def test_what_removing_left_serves_again_once_it_is_installed_again(
+    manager: PackageManager,
+) -> None:
+    manager.install()
+    put_behind_the_gate(manager.box, "echo", 1001)
+    manager.remove()
+    manager.install()
+    manager.box.run("systemctl", "enable", "--now", "socketgate@echo.socket")
+    assert is_served(manager.box, 1001)
+
+
+def test_an_older_package_takes_the_place_of_a_newer_one(manager: PackageManager) -> None:
+    manager.install()
+    box = manager.box
+    put_behind_the_gate(box, "echo", 1001)
+    older = box.shell("socketgate --version")
+    manager.upgrade("/newer")
+    assert is_served(box, 1001)
+    manager.downgrade()
+    assert (box.shell("socketgate --version"), is_served(box, 1001)) == (older, True)
+
+
+def test_debian_keeps_bans_until_the_package_is_purged(home_suite: str) -> None:
+    with Box("bans", root=make_root(home_suite), bind_ro={packages(): "/packages"}) as box:
+        PackageManager(box, "deb", "/packages").install()
+        box.run("socketgate", "ban", "192.0.2.8")
+        box.run("dpkg", "--remove", "socketgate")
+        kept = box.shell("cat /var/lib/socketgate/+bans/bans")
+        box.run("dpkg", "--purge", "socketgate")
+        left = box.shell("ls -d /var/lib/socketgate 2>&1 || :")
+    assert "192.0.2.8" in kept
+    assert "No such file" in left
+
+
+def test_removing_the_metrics_alone_closes_their_port_and_no_other(home_suite: str) -> None:
+    with Box("part", root=make_root(home_suite), bind_ro={packages(): "/packages"}) as box:
+        PackageManager(box, "rpm", "/packages").install()
+        box.shell(f"{RPM} -i /packages/socketgate-metrics-*.rpm")
+        put_behind_the_gate(box, "echo", 1001)
+        box.run("systemctl", "enable", "--now", "socketgate-metrics.socket")
+        box.shell(f"{RPM} -e socketgate-metrics")
+        units = box.shell("systemctl list-units --plain --no-legend 'socketgate*.socket'")
+        enabled = box.shell("find /etc/systemd/system -path '*.wants/*' -name 'socketgate*'")
+    assert [line.split()[0] for line in units.splitlines() if "command" not in line] == [
+        "socketgate@echo.socket"
+    ]
+    assert [Path(path).name for path in enabled.splitlines()] == ["socketgate@echo.socket"]
 
 
 def test_a_gate_without_any_of_the_libraries_serves(home_suite: str) -> None:
@@ -233,7 +299,6 @@ def test_a_gate_without_any_of_the_libraries_serves(home_suite: str) -> None:
     assert refused[0]["MESSAGE"].startswith("refused connect from")
 
 
-@pytest.mark.parametrize("suite", ["bookworm", "trixie"])
 def test_this_systemd_knows_every_setting_of_the_units(suite: str) -> None:
     with Box("verify", root=make_root(suite), bind_ro={packages(): "/packages"}) as box:
         PackageManager(box, "deb", "/packages").install()
@@ -283,10 +348,20 @@ def test_pip_installs_the_source_archive(tmp_path: Path) -> None:
     assert said.stdout.startswith("socketgate ")
 
 
+def ask_the_spec(*words: str) -> list[str]:
+    """What rpmspec says about the recipe, told that it is on EL 9."""
+    macros = PROJECT / "packaging/rpm/compat.macros"
+    defines = ("--define", f"_sourcedir {PROJECT / 'units'}", "--define", "rhel 9")
+    spec = str(packages() / "socketgate.spec")
+    said = commands.run(["rpmspec", "--load", str(macros), *defines, "--query", *words, spec])
+    return said.stdout.splitlines()
+
+
 def test_on_el_9_the_spec_asks_for_a_python_that_is_new_enough() -> None:
-    words = ["rpmspec", "--load", str(PROJECT / "packaging/rpm/compat.macros"),
-             "--define", f"_sourcedir {PROJECT / 'units'}", "--define", "rhel 9",
-             "--query", "--buildrequires", str(packages() / "socketgate.spec")]  # fmt: skip
-    asked = commands.run(words).stdout.split("\n")
+    asked = ask_the_spec("--buildrequires")
     assert "python3.11-devel" in asked
     assert "python3-devel" not in asked
+
+
+def test_on_el_9_no_package_needs_a_library_that_nobody_packages_there() -> None:
+    assert [line for line in ask_the_spec("--requires") if "dist(" in line] == []
