@@ -32,6 +32,9 @@ PACKAGES = """
     rpm pacman-package-manager
 """
 
+#: What tests run in a box besides, which is then no bare machine but much like this one.
+TOOLS = "fail2ban openssh-client rsync"
+
 #: Settings of this machine's apt that say how its mirror is reached and how old it may be.
 APT_SETTINGS = ("Acquire::http", "Acquire::https", "Acquire::Check-")
 
@@ -59,9 +62,12 @@ class RootNotMade(Exception):
     """There is no such root and it can't be made; the text has what was said."""
 
 
-def make_root(suite: str) -> Path:
-    """A root folder of this release, made if it isn't there yet. Needs root and a mirror."""
-    words = recipe(SYSTEMS[suite])
+def make_root(suite: str, more: str = "") -> Path:
+    """A root folder of this release, and more packages, made if it isn't there yet.
+
+    Needs root and a mirror.
+    """
+    words = recipe(SYSTEMS[suite], f"{PACKAGES} {more}")
     root = CACHE / f"{suite}-{digest(words, SYSTEMS[suite])}"
     if root.is_dir():
         return root
@@ -72,12 +78,12 @@ def make_root(suite: str) -> Path:
     return root
 
 
-def recipe(system: System) -> list[str]:
+def recipe(system: System, packages: str) -> list[str]:
     """mmdebstrap's arguments but for the folder."""
     return [
         *("--quiet", "--mode=root", "--variant=apt"),
         *(f"--aptopt={line}" for line in apt_settings()),
-        f"--include={','.join(PACKAGES.split())}",
+        f"--include={','.join(packages.split())}",
         system.suite,
     ]
 

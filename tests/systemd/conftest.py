@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A box for each module of tests under a real systemd, with the project installed.
 
-Some modules' boxes are other systems with the packages installed: INSTALLED. `--system sid` takes
-these alone, with another release of Debian, in all packages: `tests/run systemd -- --system sid`.
+Some modules' boxes are other systems with the packages installed: INSTALLED, SUITES. With
+`tests/run systemd -- --system sid` all boxes are, of another release of Debian.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ import pytest
 from tests.support.box import Box
 from tests.support.box_package import PROJECT
 from tests.support.packages import KINDS, PackageManager, packages
-from tests.support.roots import SYSTEMS, make_root
+from tests.support.roots import SYSTEMS, TOOLS, make_root
 
 #: Modules whose tests have to hold for what the packages install.
 OF_THE_PACKAGES = {"test_sshd"}
@@ -29,6 +29,9 @@ class Installed(NamedTuple):
         return f"{self.kind}-{self.suite}"
 
 
+#: Releases of Debian, and versions of systemd, that every run boots.
+SUITES = ("bookworm", "trixie")
+
 #: Each kind of package, each version of systemd: in every run.
 INSTALLED = (
     Installed("bookworm", "deb"),
@@ -40,23 +43,29 @@ INSTALLED = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--system", choices=SYSTEMS, help="test all packages in this release of Debian, only those"
+        "--system", choices=SYSTEMS, help="have every box be this release of Debian, with packages"
     )
 
 
+def chosen_suite(config: pytest.Config) -> str | None:
+    """What --system says; None where nobody knows this option, as when all tiers are collected."""
+    suite = config.getoption("system", None)
+    assert suite is None or isinstance(suite, str)
+    return suite
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run some modules once for each way the project gets onto a machine."""
-    if "box" not in metafunc.fixturenames:
-        return
-    name = metafunc.module.__name__.rpartition(".")[2]
+    """Run each module once for each `way` to get its box, or for each `suite` of boxes it makes."""
     suite = metafunc.config.getoption("system", None)
-    ways: list[Installed | None] = [None] if suite is None else []
-    if name in OF_THE_PACKAGES:
-        ways += INSTALLED if suite is None else [Installed(suite, kind) for kind in KINDS]
-    if ways != [None]:
-        metafunc.parametrize(
-            "box", ways, indirect=True, scope="module", ids=lambda way: str(way or "checkout")
-        )
+    if "suite" in metafunc.fixturenames:
+        metafunc.parametrize("suite", [suite] if suite else SUITES, scope="module")
+    if "way" in metafunc.fixturenames:
+        is_of_all = metafunc.module.__name__.rpartition(".")[2] in OF_THE_PACKAGES
+        ways: list[Installed | None] = [None, *INSTALLED] if is_of_all else [None]
+        if suite is not None:
+            ways = [Installed(suite, kind) for kind in (KINDS if is_of_all else ["deb"])]
+        ids = [str(way or "checkout") for way in ways]
+        metafunc.parametrize("way", ways, scope="module", ids=ids)
 
 
 @pytest.fixture(scope="module", params=["nspawn", "unshare"])
@@ -67,14 +76,14 @@ def empty_box(request: pytest.FixtureRequest) -> Iterator[Box]:
 
 
 @pytest.fixture(scope="module")
-def box(request: pytest.FixtureRequest) -> Iterator[Box]:
+def box(way: Installed | None) -> Iterator[Box]:
     """A booted box with the project installed: from the sources, or by a package."""
-    way = getattr(request, "param", None)
     if way is None:
         with Box("gate") as box:
             box.install_project()
             yield box
     else:
-        with Box("gate", root=make_root(way.suite), bind_ro={packages(): "/packages"}) as box:
+        root = make_root(way.suite, TOOLS)
+        with Box("gate", root=root, bind_ro={packages(): "/packages"}) as box:
             PackageManager(box, way.kind, "/packages").install()
             yield box

@@ -27,11 +27,11 @@ def blocks() -> list[str]:
     ]
 
 
-@pytest.fixture(scope="module", params=["bookworm", "trixie"])
-def box(request: pytest.FixtureRequest) -> Iterator[Box]:
+@pytest.fixture(scope="module")
+def box(suite: str) -> Iterator[Box]:
     """A Debian machine with its sshd on port 22 and our package, freshly installed."""
     binds: dict[str | Path, str] = {packages(): "/packages"}
-    with Box("minutes", root=make_root(request.param), bind_ro=binds) as box:
+    with Box("minutes", root=make_root(suite), bind_ro=binds) as box:
         box.run("ssh-keygen", "-A")
         box.run("systemctl", "enable", "--now", "ssh.service")
         PackageManager(box, "deb", "/packages").install()
