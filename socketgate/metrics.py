@@ -150,7 +150,10 @@ def encode(answers: Answers, accept: str = "") -> tuple[bytes, str]:
             "metrics need the Python library prometheus_client: install python3-prometheus-client "
             "(Debian), python3-prometheus_client (Fedora) or socketgate[metrics] (pip)"
         ) from error
-    encoder, content_type = choose_encoder(accept)
+    try:
+        encoder, content_type = choose_encoder(accept)
+    except (TypeError, ValueError):  # a header it can't make sense of
+        encoder, content_type = choose_encoder("")
     return encoder(Snapshot(answers)), content_type
 
 

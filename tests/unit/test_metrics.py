@@ -81,6 +81,10 @@ def test_who_accepts_openmetrics_gets_it() -> None:
     assert text.endswith(b"# EOF\n")
 
 
+def test_who_accepts_what_nobody_understands_gets_the_plain_text() -> None:
+    assert encode({}, "application/openmetrics-text; version=zz")[1].startswith("text/plain;")
+
+
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     file = tmp_path / "x.prom"
     file.write_text("old and longer")
