@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _text(name: str, answer: ReloadAnswer) -> str:
-    state = "in force" if answer["changed"] else "unchanged"
+    state = "in force" if answer["changed"] else "in force already"
     rules = count(answer["count"], "rule")
     return f"{printable(name)}: {rules} {state}, generation {answer['generation']}\n"
 

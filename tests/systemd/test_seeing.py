@@ -109,7 +109,7 @@ def test_what_cannot_be_asked_is_one_line_that_says_what_to_do(
 
 def test_a_reload_of_all_leaves_out_those_that_will_read_the_rules_anyway(gates: Box) -> None:
     done = gates.run("socketgate", "reload", check=False)
-    assert (done.returncode, done.stdout) == (3, "runs: 0 rules unchanged, generation 1\n")
+    assert (done.returncode, done.stdout) == (3, "runs: 0 rules in force already, generation 1\n")
     assert "waits" not in done.stderr
 
 

@@ -23,7 +23,7 @@ def test_what_is_in_force_now_is_said(tmp_path: Path, capsys: pytest.CaptureFixt
     ):
         assert main(["reload", "--gates", str(tmp_path)]) == 0
     assert capsys.readouterr().out == (
-        "smtp: 1 rule unchanged, generation 7\nsshd: 3 rules in force, generation 7\n"
+        "smtp: 1 rule in force already, generation 7\nsshd: 3 rules in force, generation 7\n"
     )
 
 
