@@ -34,7 +34,7 @@ from socketgate.largerules import (
 from socketgate.lastgood import LastGood
 from socketgate.rulefiles import is_shortage, read_sources
 from socketgate.rules.names import accounts_named
-from socketgate.rules.source import Sources
+from socketgate.rules.source import Sources, was_emptied
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.tablefile import NotUsable
 
@@ -52,6 +52,9 @@ AGAIN_SECONDS = 1.0
 #: How long, in seconds, a last line without its newline may be one that is still being written.
 HALF_WRITTEN_SECONDS = 0.5
 HALF_WRITTEN = "missing-newline"
+
+#: How long, in seconds, a file that was emptied or taken away may be one that is being written.
+EMPTIED_SECONDS = 10.0
 
 #: How long, in seconds, a reload waits for the accounts that options name; clients wait with it.
 ACCOUNT_SECONDS = 0.2
@@ -91,6 +94,8 @@ class RulesInForce:
         self._timer: asyncio.TimerHandle | None = None
         self._settling_since: float | None = None
         self._awaits_newline_until = 0.0
+        #: What was in force before a file became empty, and until when that is to be known.
+        self._before_emptied: tuple[Made, float] | None = None
         self._making: asyncio.Task[None] | None = None
         self._is_compiling = self._is_stale = self._is_closed = False
         #: Whether the files have just changed and clients are to wait for what they say. What takes
@@ -285,10 +290,18 @@ class RulesInForce:
         if faults := [*self._faults(table), *more]:
             self._reject(faults)
             return
+        now = self._loop.time()
+        if not was_emptied(self.sources, sources):
+            self._before_emptied = None
+        elif self._before_emptied is None or now > self._before_emptied[1]:
+            self._before_emptied = (self.sources, self.table), now + EMPTIED_SECONDS
+        self._accept()
+        self._put_in_force(sources, table)
+
+    def _put_in_force(self, sources: Sources, table: RuleTable) -> None:
         self.sources, self.table = sources, table
         self.generation += 1
         self.loaded_at = time.time()
-        self._accept()
         text = "rules generation %d is in force: %d rules"
         log.info(text, self.generation, table.rule_count, extra=LOADED)
         self._on_change()
@@ -301,13 +314,17 @@ class RulesInForce:
         self._awaits_newline_until = 0.0
 
     def _reject(self, faults: list[Fault]) -> None:
-        """Keep the previous rules, and say why, unless the file is still being written."""
+        """Keep the rules from before a file was written, and say why, unless it still is."""
         if self._is_half_written(faults):
             return
+        self._awaits_newline_until = 0.0
         text = summary_of(faults)
         if text != self.last_error:
             log.error("%s; keeping the previous rules", text, extra=REJECTED)
         self.last_error = text
+        if self._before_emptied is not None and self._loop.time() <= self._before_emptied[1]:
+            self._put_in_force(*self._before_emptied[0])
+        self._before_emptied = None
 
     def _faults(self, table: RuleTable) -> list[Fault]:
         return [] if self._config.on_error is OnError.LIBWRAP else faults_of(table)

@@ -72,3 +72,16 @@ class Sources:
     host_files: Mapping[bytes, Source] = field(default_factory=dict)
     interfaces: frozenset[bytes] = frozenset()
     extensions: bool = True
+
+
+def was_emptied(before: Sources, after: Sources) -> bool:
+    """Whether a file that said something is there no more, or empty: that is how writing begins."""
+    pairs = [(before.allow, after.allow), (before.deny, after.deny)]
+    pairs += [
+        (before.host_files.get(path, Absent()), now) for path, now in after.host_files.items()
+    ]
+    return any(_is_empty(now) and not _is_empty(was) for was, now in pairs)
+
+
+def _is_empty(source: Source) -> bool:
+    return isinstance(source, Absent) or source == Text(b"")

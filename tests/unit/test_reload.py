@@ -286,6 +286,65 @@ def test_a_half_written_line_is_waited_for_the_second_time_too(
     assert caplog.records == []
 
 
+def truncate(path: Path) -> None:
+    path.write_text("")
+
+
+@pytest.mark.parametrize("empty", [truncate, Path.unlink])
+def test_a_mistake_in_a_file_that_was_empty_for_a_moment_keeps_the_rules_before_that(
+    empty: Callable[[Path], None], tmp_path: Path
+) -> None:
+    async def scene(stage: Stage) -> None:
+        empty(stage.deny)
+        stage.rules.reload()
+        stage.deny.write_text(BROKEN)
+        stage.rules.reload()
+        assert (stage.access(), stage.rules.last_error != "", stage.changes.count) == (
+            Access.DENY,
+            True,
+            2,
+        )
+
+    (tmp_path / "hosts.deny").write_text("ALL: ALL\n")
+    staged(tmp_path, scene)
+
+
+def test_one_file_emptied_after_the_other_is_one_writing(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        for file in (stage.allow, stage.deny):
+            truncate(file)
+            stage.rules.reload()
+        stage.deny.write_text(BROKEN)
+        stage.rules.reload()
+        assert [stage.access(), stage.access("192.0.2.8")] == [Access.DENY, Access.ALLOW]
+
+    (tmp_path / "hosts.allow").write_text("ALL: 192.0.2.8\n")
+    (tmp_path / "hosts.deny").write_text("ALL: ALL\n")
+    staged(tmp_path, scene)
+
+
+def test_what_was_written_after_a_file_was_empty_is_kept(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        for text in ("", "ALL: 192.0.2.8\n", BROKEN):
+            stage.deny.write_text(text)
+            stage.rules.reload()
+        assert [stage.access(), stage.access("192.0.2.8")] == [Access.ALLOW, Access.DENY]
+
+    (tmp_path / "hosts.deny").write_text("ALL: ALL\n")
+    staged(tmp_path, scene)
+
+
+def test_another_mistake_after_a_half_written_line_settles_it(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: 192.0.2.7")
+        stage.rules.reload()
+        stage.deny.write_text(BROKEN)
+        stage.rules.reload()
+        assert stage.rules.is_settled
+
+    staged(tmp_path, scene)
+
+
 def test_another_error_beside_a_missing_newline_is_not_waited_for(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text(f"{BROKEN}ALL: 192.0.2.7")
