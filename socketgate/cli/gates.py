@@ -88,10 +88,14 @@ class Gate:
         except OSError as error:
             raise GateUnreachable(f"the gate {self.name}: {error.strerror or error}") from error
 
+    def units(self) -> GateUnit | None:
+        """Its units; systemd is asked if it has not been."""
+        if self.unit is None and self.path.parents[1] == GATES:
+            return gate_unit(self.name)
+        return self.unit
+
     def _why_not_running(self) -> str:
-        unit = self.unit
-        if unit is None and self.path.parents[1] == GATES:
-            unit = gate_unit(self.name)
+        unit = self.units()
         why = NOT_RUNNING[unit.state].format(unit=unit) if unit else "isn't running"
         return f"the gate {self.name} {why}"
 

@@ -16,7 +16,8 @@ from socketgate.gateunits import UnitState
 
 HELP = "show how the gates are: sockets, backends, rules in force, who was refused"
 EPILOG = """\
-Exit status: 0 all is well, 3 a gate has failed, is stopped or doesn't answer, 4 not permitted."""
+Exit status: 0 every gate answers or waits for its first client, 3 one has failed, is stopped or
+doesn't answer, 4 not permitted. That the rules have an error is shown, and no failure."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +60,7 @@ def is_seen(answer: StatusAnswer | SocketgateError) -> bool:
 def as_text(gate: Gate, answer: StatusAnswer | SocketgateError, now: float, paint: Paint) -> str:
     """For people."""
     if isinstance(answer, SocketgateError):
-        return silent_text(gate.name, gate.unit, now, paint)
+        return silent_text(gate.name, gate.units(), now, paint)
     return status_text(gate.name, answer, now, paint)
 
 
@@ -67,7 +68,8 @@ def as_json(gate: Gate, answer: StatusAnswer | SocketgateError) -> Mapping[str, 
     """The answer with a `state`; of a gate that gives none, what its units say."""
     if not isinstance(answer, SocketgateError):
         return {"state": UnitState.RUNNING.value, **answer}
-    state = gate.unit.state if gate.unit else UnitState.RUNNING
+    unit = gate.units()
+    state = unit.state if unit else UnitState.RUNNING
     return {
         "state": "silent" if state is UnitState.RUNNING else state.value,
         "error": None if gate.is_waiting else str(answer),

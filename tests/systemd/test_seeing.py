@@ -120,6 +120,17 @@ def test_top_has_a_line_for_each(gates: Box) -> None:
     ]
 
 
+def test_a_gate_that_hangs_is_shown_with_its_unit(gates: Box) -> None:
+    gates.run("systemctl", "kill", "--signal=STOP", "socketgate@runs.service")
+    try:
+        shown = status(gates, "runs").stdout
+    finally:
+        gates.run("systemctl", "kill", "--signal=CONT", "socketgate@runs.service")
+    assert shown.startswith(
+        "● runs - socketgate@runs.service\n  State: running, but it doesn't answer since "
+    )
+
+
 def test_a_gate_of_several_daemons_that_waits_is_found_by_each(gates: Box) -> None:
     text = "[Socket]\nListenStream=41\nFileDescriptorName=one\nService=socketgate.service\n"
     gates.write("/run/systemd/system/front.socket", text)
