@@ -26,6 +26,8 @@ _NUL_LINE = re.compile(rb"\0[^\n]*")
 _SEPARATORS = (b",", b" ", b"\t", b"\r", b"\n")
 _EMPTY = {"daemon": "empty-daemon-list", "client": "empty-client-list"}
 _LAST_BACKSLASH = re.compile(rb"\\[ \t\r]+\n\Z")
+#: What is left of a `dns:NAME` that is none.
+_DNS = re.compile(rb"(?:.*@)?dns", re.IGNORECASE | re.DOTALL)
 _BRACKET = re.compile(rb"[][]")
 
 
@@ -214,7 +216,8 @@ def _lint_options(findings: Findings, line: LogicalLine, fields: Fields, parts: 
     start = fields.options_start
     _lint_last_backslash(findings, line, start)
     behind_comment = any(word.text[:1] == b"#" for word in parts.daemons + parts.clients)
-    for fault in option_faults(parts.options, behind_comment=behind_comment):
+    behind_dns = _DNS.fullmatch(parts.clients[-1].text) is not None if parts.clients else False
+    for fault in option_faults(parts.options, behind_comment=behind_comment, behind_dns=behind_dns):
         spot = line.spot(min(start + fault.offset, len(line.text) - 1))
         findings.add(fault.severity, fault.code, spot, fault.message, fault.hint)
 

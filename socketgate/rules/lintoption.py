@@ -17,17 +17,19 @@ from socketgate.rules.keyword import (
 )
 
 COMMENT_HINT = "put comments on lines of their own, with # in the first column"
+_FORWARD_HINT = "write dns:NAME in one word, with nothing before it and a dot in NAME"
 _COLON_HINT = "write \\: for a colon within the command before it"
 _COMMANDS = frozenset(kind.value.encode() for kind in CommandKind)
 _COMMENT = re.compile(rb"(?:^|[ \t])#")
 
 
 def option_faults(
-    options: Iterable[tuple[Field, Step]], *, behind_comment: bool
+    options: Iterable[tuple[Field, Step]], *, behind_comment: bool, behind_dns: bool = False
 ) -> Iterator[Fault]:
     """All of a rule's options. Offsets are from the first one's colon.
 
-    What stands `behind_comment`, or behind a command, was probably meant as a part of it.
+    What stands `behind_comment`, behind a command, or first `behind_dns`, the client list's last
+    word, was probably meant as a part of it.
     """
     behind_command = False
     for option, step in options:
@@ -38,13 +40,13 @@ def option_faults(
             hint = step.hint
             if behind_comment:
                 hint = COMMENT_HINT
-            elif behind_command and option.keyword and near_keyword(option.keyword) is None:
-                hint = _COLON_HINT
+            elif option.keyword and near_keyword(option.keyword) is None:
+                hint = _FORWARD_HINT if behind_dns else _COLON_HINT if behind_command else hint
             yield error(step.code, f"{step.text}: who matches is refused", hint, option.start)
         elif has_comment:
             message = "# begins a comment only in the first column: this belongs to the option"
             yield warning("comment-not-first", message, COMMENT_HINT, option.start)
-        behind_command = behind_command or is_command
+        behind_command, behind_dns = behind_command or is_command, False
         yield from _letter_faults(option, step)
 
 
