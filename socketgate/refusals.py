@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What refuses the most, rules and bans: for `socketgate status`. Bounded, whatever comes."""
 
+from operator import itemgetter
+
 from socketgate.rules.verdict import Verdict
 
-#: Rules and bans that are counted; with more than so many that ever refused, later ones are not.
+#: Rules and bans that are counted; when more have refused, the half that did least is forgotten.
 MAX_CAUSES = 10_000
 
 #: What refused somebody: a rule by its file and line, or a ban by its net.
@@ -26,8 +28,9 @@ class RefusalCounts:
         else:
             cause = (verdict.place.origin, verdict.place.line)
         count = self._counts.get(cause, 0)
-        if count or len(self._counts) < MAX_CAUSES:
-            self._counts[cause] = count + 1
+        if not count and len(self._counts) >= MAX_CAUSES:
+            self._forget_half()
+        self._counts[cause] = count + 1
         return cause
 
     def forget_rules(self) -> None:
@@ -35,6 +38,11 @@ class RefusalCounts:
         self._counts = {
             cause: count for cause, count in self._counts.items() if isinstance(cause, str)
         }
+
+    def _forget_half(self) -> None:
+        """Whatever refuses much from now on finds room, and what has refused the most stays."""
+        largest = sorted(self._counts.items(), key=itemgetter(1), reverse=True)
+        self._counts = dict(largest[: MAX_CAUSES // 2])
 
     def top(self, most: int) -> list[tuple[Cause, int]]:
         """What refused, and how many; the largest first."""

@@ -53,7 +53,9 @@ def test_with_other_rules_only_bans_go_on_counting() -> None:
     assert counts.top(5) == [("192.0.2.0/24", 1)]
 
 
-def test_rules_beyond_the_limit_are_not_counted_and_the_others_go_on() -> None:
-    counts = counted(*range(MAX_CAUSES + 1), 0, MAX_CAUSES)
-    top = counts.top(MAX_CAUSES + 1)
-    assert (top[0], len(top)) == ((("/etc/hosts.deny", 0), 2), MAX_CAUSES)
+def test_beyond_the_limit_what_refuses_much_is_still_counted_and_the_rest_forgotten() -> None:
+    late = MAX_CAUSES + 1
+    counts = counted(7, 7, 7, *range(MAX_CAUSES), late, late)
+    top = counts.top(MAX_CAUSES)
+    assert top[:2] == [(("/etc/hosts.deny", 7), 4), (("/etc/hosts.deny", late), 2)]
+    assert len(top) == MAX_CAUSES // 2 + 1
