@@ -29,6 +29,7 @@ from tests.support.child import Child
 from tests.support.running import PROJECT, RunningGate, listening
 
 WAIT_SECONDS = 30.0
+POLL_SECONDS = 0.05
 WARM_UP_SECONDS = 5.0
 RULES_SECONDS = 0.5
 KILL_SECONDS = 3.0
@@ -103,7 +104,8 @@ class Soak:
                 self._end.set()
                 for thread in threads:
                     thread.join()
-            first, last = Size(warm_kib, at_rest), Size(memory_of(gate), descriptors_of(gate))
+            left = descriptors_in_the_end(gate, at_rest + MORE_DESCRIPTORS)
+            first, last = Size(warm_kib, at_rest), Size(memory_of(gate), left)
         return first, last
 
     def _watch(self, gate: RunningGate, backends: list[Child], stack: contextlib.ExitStack) -> int:
@@ -226,6 +228,14 @@ def memory_of(gate: RunningGate) -> int:
 
 def descriptors_of(gate: RunningGate) -> int:
     return len(os.listdir(f"/proc/{gate.pid}/fd"))  # noqa: PTH208  # only names
+
+
+def descriptors_in_the_end(gate: RunningGate, most: int) -> int:
+    """How many it has when it is done with its clients; more than `most` if that takes too long."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (count := descriptors_of(gate)) > most and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    return count
 
 
 def troubles(soak: Soak, first: Size, last: Size) -> list[str]:
