@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The audit line: one journal entry for each connection, counted and written (docs/design.md 8).
 
-A flood of refusals from one network, or in all, is summed up every ten seconds; counters stay
-exact.
+A flood of refusals from one network, or in all, is summed up every ten seconds, and so is what goes
+wrong with options; counters stay exact.
 """
 
 import asyncio
 import collections
+import logging
 import time
 
 from socketgate.accept import Connection
@@ -14,12 +15,19 @@ from socketgate.entry import DAEMON_FACILITY, KINDS, EntryWriter, Outcome
 from socketgate.journal import MESSAGE_ID, Journal, encode_entry
 from socketgate.limits import WINDOW_SECONDS, Repetition
 from socketgate.refusals import Cause, RefusalCounts
+from socketgate.rules.request import UNKNOWN
+
+log = logging.getLogger(__name__)
 
 #: Python 3.11 finds a member of an enum by a call: this one's is found once.
 REFUSED = Outcome.REFUSED
 
 #: How many of the last refused clients are remembered for `socketgate status`.
 LAST_REFUSED = 10
+
+
+#: Where those come from who have no address, as tcpd writes it.
+LOCAL = UNKNOWN.decode()
 
 
 class Audit:
@@ -35,6 +43,7 @@ class Audit:
             for outcome, kind in KINDS.items()
             if kind.is_summed_up
         }
+        self._sayings = Repetition(repetition.most_per_network, repetition.most_in_all)
         self._window: asyncio.TimerHandle | None = None
         #: Connections by outcome since the start, exact whatever was written out.
         self.counts = dict.fromkeys(Outcome, 0)
@@ -57,6 +66,13 @@ class Audit:
             return
         self._journal.send(self._writer.encode(connection, outcome))
 
+    def say(self, connection: Connection, level: int, text: str) -> None:
+        """What went wrong with the options of one client's rule, ahead of his entry."""
+        if self._sayings.admit(connection.bare_address):
+            log.log(level, "%s", text)
+        else:
+            self._open_window()
+
     def close(self) -> None:
         """Write what is still to be summed up."""
         if self._window is not None:
@@ -72,10 +88,14 @@ class Audit:
         for outcome, repetition in self._repetitions.items():
             for network, count in repetition.close_window().items():
                 self._journal.send(encode_entry(self._summary(outcome, network, count)))
+        for network, count in self._sayings.close_window().items():
+            text = "%s: and %d more about clients from %s in %.0f s"
+            log.warning(text, self._daemon, count, network or LOCAL, WINDOW_SECONDS)
 
     def _summary(self, outcome: Outcome, network: str, count: int) -> dict[str, str | int]:
         kind = KINDS[outcome]
-        text = f"{kind.before} {network}{kind.after}: and {count} more in {WINDOW_SECONDS:.0f} s"
+        client = f"{kind.before} {network or LOCAL}{kind.after}"
+        text = f"{client}: and {count} more in {WINDOW_SECONDS:.0f} s"
         return {
             "MESSAGE": text,
             "PRIORITY": kind.level,

@@ -18,6 +18,7 @@ import logging
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 
 from socketgate.accept import CannotAccept, Connection, accept_burst, queue_length
 from socketgate.act import CannotAct, close_apart, needs_errand, set_socket_options
@@ -249,7 +250,7 @@ class Gate:
             self._settle(connection, judgement.answer)
             return
         connection.verdict = so_far(judgement.answer)
-        hearing = Hearing(connection, self._stations, self._report)
+        hearing = self._hearing(connection)
         self._in_task(hearing, self._decide_later(hearing, table, judgement))
 
     def _in_task(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
@@ -303,7 +304,7 @@ class Gate:
         """Do what the verdict says, in a task if that may take time."""
         self._adopt(connection, verdict)
         if verdict.actions and needs_errand(verdict.actions):
-            hearing = Hearing(connection, self._stations, self._report)
+            hearing = self._hearing(connection)
             self._in_task(hearing, self._act(hearing, verdict))
             return
         self._finish(connection, verdict)
@@ -314,13 +315,16 @@ class Gate:
         if verdict.request is not None and connection.request is not None:
             connection.request = verdict.request
         for text in verdict.messages:
-            log.error("%s", text)
+            self.audit.say(connection, logging.ERROR, text)
         if verdict.actions:
             for trouble in set_socket_options(connection):
-                self._report(trouble)
+                self._report(connection, trouble)
 
-    def _report(self, trouble: str) -> None:
-        log.warning("%s: %s", self.listener.name, trouble)
+    def _hearing(self, connection: Connection) -> Hearing:
+        return Hearing(connection, self._stations, partial(self._report, connection))
+
+    def _report(self, connection: Connection, trouble: str) -> None:
+        self.audit.say(connection, logging.WARNING, f"{self.listener.name}: {trouble}")
 
     def _finish(self, connection: Connection, verdict: Verdict) -> None:
         """Refuse, or hand over."""

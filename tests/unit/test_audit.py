@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import asyncio
 import contextlib
+import logging
 import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -299,6 +300,34 @@ def test_a_flood_of_refusals_is_summed_up(record: Record) -> None:
         "SOCKETGATE_CLIENT_NETWORK": "127.0.0.0/24",
         "SOCKETGATE_COUNT": "80",
     }
+
+
+def test_local_clients_have_a_summary_too(record: Record, tmp_path: Path) -> None:
+    async def scene() -> str:
+        with listening_locally(tmp_path) as listener, connected(listener) as (connection, _):
+            connection.verdict = DENIED
+            for _ in range(22):
+                record.audit.write(connection, Outcome.REFUSED)
+                record.take()
+        record.audit.close()
+        return record.entries()[-1]["MESSAGE"]
+
+    assert play(scene()) == "refused connect from unknown: and 2 more in 10 s"
+
+
+def test_what_goes_wrong_for_a_crowd_is_summed_up(
+    record: Record, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        with listening() as listener, client(listener, DENIED) as connection:
+            for _ in range(100):
+                record.audit.say(connection, logging.ERROR, "no such banner")
+        record.audit.close()
+
+    play(scene())
+    *said, summary = [one.getMessage() for one in caplog.records]
+    assert said == ["no such banner"] * 20
+    assert summary == "sshd: and 80 more about clients from 127.0.0.0/24 in 10 s"
 
 
 def test_no_flood_is_no_summary(record: Record) -> None:

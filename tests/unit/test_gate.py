@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.audit import Audit
 from socketgate.command_message import Ended
 from socketgate.commands import Wanted
 from socketgate.config import Limits
 from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
+from socketgate.limits import Repetition
 from socketgate.lookup_values import Found
 from socketgate.notify import Notifier
 from socketgate.rules.keyword import CommandKind
@@ -535,6 +537,31 @@ def test_a_banner_that_is_missing_is_said_though_a_later_option_refuses(
     staged(tmp_path, scene, deny=f"ALL: ALL: banners {tmp_path}/none: spawn /bin/x\n")
     assert [record.getMessage() for record in caplog.records] == [
         f"sshd: banners: {tmp_path}/none: No such file or directory"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("ALL: ALL: banners DIR/none\n", "sshd: banners: DIR/none: No such file or directory"),
+        ("ALL: ALL: setenv A %z\n", "warning: DIR/hosts.deny, line 1: unrecognized %z"),
+    ],
+)
+def test_a_crowd_does_not_bury_the_journal_in_what_goes_wrong(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rule: str, said: str
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.gate.audit = Audit(stage.journal, "sshd", Repetition(2, 2))
+        with contextlib.ExitStack() as stack:
+            for _ in range(5):
+                stack.enter_context(client_of(stage.listener))
+            await stage.outcomes(2)
+
+    staged(tmp_path, scene, deny=rule.replace("DIR", str(tmp_path)))
+    lines = [record.getMessage() for record in caplog.records]
+    assert lines[:2] == [said.replace("DIR", str(tmp_path))] * 2
+    assert [line.split(": ")[1] for line in lines[2:]] == [
+        "and 3 more about clients from 127.0.0.0/24 in 10 s"
     ]
 
 
