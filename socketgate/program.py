@@ -9,6 +9,7 @@ the interpreter, and has a plain class where the rest of socketgate has dataclas
 takes longer than all of `exec`.
 """
 
+import errno
 import grp
 import os
 import pwd
@@ -40,6 +41,9 @@ DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 #: nice(2): from the one end to the other; larger steps change nothing, and don't fit.
 NICE_RANGE = 39
+
+#: nice(2), setgroups(2), setresuid(2).
+NOT_PERMITTED = (errno.EACCES, errno.EPERM)
 
 MAPPED_PREFIX = b"::ffff:"
 
@@ -136,9 +140,11 @@ def become(attributes: Attributes) -> None:
     """Change this process: umask, nice, group, user. Raises CannotStart, with some of it done."""
     if attributes.umask is not None:
         os.umask(attributes.umask)
+    option = "nice"
     try:
         if attributes.nice:
             os.nice(attributes.nice)
+        option = "group or user"
         if attributes.gid is not None:
             if set(os.getgroups()) != set(attributes.groups):
                 os.setgroups(attributes.groups)
@@ -146,7 +152,8 @@ def become(attributes: Attributes) -> None:
         if attributes.uid is not None:
             os.setresuid(attributes.uid, attributes.uid, attributes.uid)
     except OSError as error:
-        raise CannotStart(f"can't apply nice, group or user: {error.strerror}") from error
+        hint = "; that takes root" if error.errno in NOT_PERMITTED else ""
+        raise CannotStart(f"can't apply {option}: {error.strerror}{hint}") from error
 
 
 def find_program(name: bytes, path: bytes = DEFAULT_PATH) -> bytes:

@@ -141,10 +141,17 @@ def test_what_cannot_be_started_is_refused(
     assert seen == (2, "", b"REFUSE=7\n", True)
 
 
-def test_a_user_we_may_not_become_refuses_the_client(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("USER=daemon", b"can't apply group or user: Operation not permitted; that takes root"),
+        ("NICE=-5", b"can't apply nice: Operation not permitted; that takes root"),
+    ],
+)
+def test_what_we_may_not_become_refuses_the_client(line: str, reason: bytes) -> None:
     words = ["-c", "exec setpriv --bounding-set=-all --inh-caps=-all --reuid=65534 --clear-groups"]
     with channel() as (gate, backend), client_pair() as (near, far):
-        gate.hand_over(7, far, "USER=daemon")
+        gate.hand_over(7, far, line)
         ran = subprocess.run(
             ["sh", *words[:1], f'{words[1]} "$@"', "sh", *EXEC, "--gate-user=root", "--", "true"],
             stdin=backend.fileno(),
@@ -154,7 +161,7 @@ def test_a_user_we_may_not_become_refuses_the_client(tmp_path: Path) -> None:
             check=False,
         )
         backend.close()
-        seen = (ran.returncode, gate.answer(), read_all(near), b"can't apply" in ran.stderr)
+        seen = (ran.returncode, gate.answer(), read_all(near), reason in ran.stderr)
     assert seen == (2, b"REFUSE=7\n", b"", True)
 
 
