@@ -130,8 +130,12 @@ def add_gates(parser: argparse.ArgumentParser) -> None:
 
 
 def running_gates(folder: Path | None) -> list[Gate]:
-    """Every gate that has a control socket, by name."""
-    own = os.environ.get("XDG_RUNTIME_DIR")
+    """Every gate that has a control socket, by name: the machine's, and those of the user's own.
+
+    Root's own are among the machine's. The variable may be another's then, kept by su(1), and
+    whoever it is could put a gate of his own in the place of one of the machine's.
+    """
+    own = os.environ.get("XDG_RUNTIME_DIR") if os.geteuid() else None
     folders = [folder] if folder else [GATES, *([Path(own) / "socketgate"] if own else [])]
     found = {
         path.parent.name: Gate(path.parent.name, path) for one in folders for path in _sockets(one)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import socket
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from socketgate.cli.gates import Gate, find_gate, running_gates
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, SocketgateError
 from socketgate.varlink import SERVICE, CallFailed
 from tests.support.controlled import gate_answering, status
+from tests.support.forked import as_nobody
+from tests.support.waiting import environment
 
 
 def dead_socket(folder: Path, name: str) -> None:
@@ -23,6 +26,22 @@ def test_gates_are_found_by_their_folders(tmp_path: Path) -> None:
         dead_socket(tmp_path, name)
     (tmp_path / "empty").mkdir()
     assert [gate.name for gate in running_gates(tmp_path)] == ["+shared", "sshd"]
+
+
+def own_gates() -> list[str]:
+    """The gates that are found when there is one in the user's own folder."""
+    with tempfile.TemporaryDirectory() as own, environment(XDG_RUNTIME_DIR=own):
+        (Path(own) / "socketgate").mkdir()
+        dead_socket(Path(own) / "socketgate", "by-hand")
+        return [gate.name for gate in running_gates(None)]
+
+
+def test_a_user_finds_the_gates_of_his_own() -> None:
+    assert "by-hand" in as_nobody(lambda: str(own_gates()))
+
+
+def test_root_finds_none_in_the_folder_of_who_has_called_su() -> None:
+    assert "by-hand" not in own_gates()
 
 
 def test_without_the_folder_there_is_no_gate(tmp_path: Path) -> None:
