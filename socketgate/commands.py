@@ -89,12 +89,16 @@ class Commands:
             async with asyncio.timeout(seconds + ANSWER_SECONDS):
                 return await self._run(wanted, self._loop.time() + seconds)
         except TimeoutError:
+            self._in_trouble(NO_ANSWER.trouble)
             return NO_ANSWER
         except BackendUnavailable as error:
-            if not self._is_in_trouble:
-                self._report(f"commands can't be run: {error}")
-            self._is_in_trouble = True
+            self._in_trouble(str(error))
             return Ended(None, f"the command runner can't be reached: {error}")
+
+    def _in_trouble(self, why: str) -> None:
+        if not self._is_in_trouble:
+            self._report(f"commands can't be run: {why}")
+        self._is_in_trouble = True
 
     def close(self) -> None:
         """Answer all who wait, and let go of the runner. What runs goes on."""
@@ -111,13 +115,14 @@ class Commands:
                 if answer is not None:
                     break
                 await channel.wait_room()
-        if self._is_in_trouble:
-            self._is_in_trouble = False
-            self._report("commands are run again")
         try:
-            return await answer
+            ended = await answer
         finally:
             channel.forget(job.id)
+        if self._is_in_trouble and ended.status is not None:
+            self._is_in_trouble = False
+            self._report("commands are run again")
+        return ended
 
     def _job(self, wanted: Wanted, until: float) -> Job:
         self._last_id += 1

@@ -284,6 +284,27 @@ def test_a_runner_that_cannot_be_reached_is_reported_once() -> None:
     )
 
 
+def test_a_runner_that_does_not_answer_is_reported_until_it_does() -> None:
+    """Once a command has run; an answer that it could not is not enough."""
+
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        commands._config = CommandsConfig(seconds=-1)  # with the time to answer: one second
+        await asyncio.gather(spawn(commands), spawn(commands))
+        commands._config = CommandsConfig()
+        for ended in (Ended(None, "no place"), Ended(0)):
+            running = spawn(commands)
+            while (job := (await runner.job())[0]).start_seconds == 0:
+                pass
+            runner.answer(job.id, ended)
+            await running
+        return runner.reports
+
+    assert played(scene) == [
+        "commands can't be run: the command runner did not answer",
+        "commands are run again",
+    ]
+
+
 def test_a_runner_that_is_busy_is_asked_again() -> None:
     stub = RunnerStub()
     stub.is_busy = True
