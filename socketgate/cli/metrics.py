@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from socketgate.activation import Listener, passed_listeners
+from socketgate.activation import Listener, passed_fds, passed_listeners
 from socketgate.answers import CountersAnswer
 from socketgate.cli import ExitCode
 from socketgate.cli.gates import Gate, add_gates, ask_all, known_gates
 from socketgate.cli.output import write
-from socketgate.errors import ConfigError, NotPermitted, SocketgateError
+from socketgate.errors import ActivationError, ConfigError, NotPermitted, SocketgateError
 from socketgate.metrics import MAX_REQUEST_BYTES, Answers, Scrapes, Silence, encode, write_file
 
 HELP = "print the gates' numbers for Prometheus, write them to a file, or serve them"
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.serve:
         encode({})  # what is missing is said now, and not to whoever scrapes
-        asyncio.run(_serve(passed_listeners(), Scrapes(read)))
+        asyncio.run(_serve(_sockets(), Scrapes(read)))
     elif arguments.output is None:
         write(encode(read())[0].decode())
     else:
@@ -77,6 +77,17 @@ def _write(path: Path, text: bytes) -> int:
     except OSError as error:
         raise ConfigError(f"--output {path}: {error.strerror}") from error
     return ExitCode.OK
+
+
+def _sockets() -> list[Listener]:
+    """What systemd passed; raises ActivationError."""
+    if not (passed := passed_fds()):
+        raise ActivationError(
+            "systemd passed no sockets: 'systemctl enable --now socketgate-metrics.socket' starts "
+            "it with one (by hand: systemd-socket-activate -l 9823 --fdname=metrics socketgate "
+            "metrics --serve)"
+        )
+    return passed_listeners(lambda: passed)
 
 
 async def _serve(listeners: Sequence[Listener], scrapes: Scrapes) -> None:

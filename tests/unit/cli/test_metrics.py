@@ -61,7 +61,7 @@ def test_without_passed_sockets_there_is_nothing_to_serve(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["metrics", "--serve", f"--gates={tmp_path}"]) == 2
-    assert "passed no sockets" in capsys.readouterr().err
+    assert "enable --now socketgate-metrics.socket" in capsys.readouterr().err
 
 
 def test_a_gate_that_was_killed_is_down(tmp_path: Path) -> None:
