@@ -3,6 +3,8 @@
 
 appended()   the files are what they were, and lines at their ends ─▶ in force in no time
 compile()    a child reads everything and compiles it; the loop waits for its answer
+
+Rules that need names or users are read here as well, in a thread: nobody else can have them.
 """
 
 import asyncio
@@ -75,19 +77,14 @@ class Compiler:
         if self._prepared is None:
             return None
         self._read = self._statuses()
-        sources = await asyncio.to_thread(appended_to, self._prepared)
-        if sources is None:
-            return None
-        try:
-            return sources, table_of(self._prepared, sources)
-        except NotCovered:
-            return None
+        return await asyncio.to_thread(_with_appended, self._prepared)
 
     async def compile(self) -> Made:
         """All compiled anew. Raises WrongRules, CannotCompile, NotUsable."""
         self._read = self._statuses()
         pid, answers = compile_in_child(self._order)
-        return self._made(await _answer_of(pid, answers))
+        answer = await _answer_of(pid, answers)
+        return await asyncio.to_thread(self._made, answer)
 
     def _statuses(self) -> dict[str, Status | None]:
         files = {} if self._prepared is None else self._prepared.files
@@ -96,6 +93,17 @@ class Compiler:
     def _made(self, answer: bytes) -> Made:
         self._prepared = read_answer(answer)
         return self._prepared.sources, table_of(self._prepared)
+
+
+def _with_appended(prepared: Prepared) -> Made | None:
+    """The table with what was appended since. Takes long where many rules need names or users."""
+    sources = appended_to(prepared)
+    if sources is None:
+        return None
+    try:
+        return sources, table_of(prepared, sources)
+    except NotCovered:
+        return None
 
 
 async def _answer_of(pid: int, answers: int) -> bytes:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import asyncio
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -124,6 +125,29 @@ def test_the_loop_turns_while_a_child_compiles(files: Files) -> None:
         assert access(table, "192.0.2.7") is Access.DENY
 
     play(scene())
+
+
+def test_rules_that_need_names_are_read_beside_the_loop(files: Files) -> None:
+    """So many take the processor for a third of a second."""
+    files.deny.write_text("".join(f"ALL: .h{n}.example.org\n" for n in range(5000)))
+
+    async def longest_turn(work: Awaitable[object]) -> float:
+        """In seconds of the loop's own processor time."""
+        task = asyncio.ensure_future(work)
+        longest, before = 0.0, time.thread_time()
+        while not task.done():
+            await asyncio.sleep(0.001)
+            longest, before = max(longest, time.thread_time() - before), time.thread_time()
+        assert await task is not None
+        return longest
+
+    async def scene() -> list[float]:
+        compiler = Compiler(files.order())
+        compiled = await longest_turn(compiler.compile())
+        files.append("ALL: 203.0.113.10\n")
+        return [compiled, await longest_turn(compiler.appended())]
+
+    assert max(play(scene())) < 0.05
 
 
 def test_wrong_rules_are_said(files: Files) -> None:
