@@ -178,11 +178,12 @@ def test_2000_clients_at_once_through_a_unit_each_while_units_are_killed(
     with start_load(client_host, 1003, 2000, 2000) as load:
         for count in (100, 400, 700, 1000, 1300):
             wait_until_served(box, count)
-            box.run("systemctl", "kill", "-s", "KILL", "each-gated@*.service")
+            # A unit may be gone before its turn comes.
+            box.run("systemctl", "kill", "-s", "KILL", "each-gated@*.service", check=False)
         visits = visits_of(load)
     outcomes = outcomes_by_port(box, "each", cursor)
     assert Counter(outcomes.values()) == {"handed-over": 2000}
     unserved = {visit["name"] for visit in visits if not visit["answer"]}
-    killed = box.shell("journalctl -q -o cat -u 'each-gated@*' | grep -c 'status=9/KILL' || true")
-    assert len(unserved) <= int(killed)
+    said = box.run("journalctl", "-q", "-o", "cat", f"--after-cursor={cursor}", "_PID=1").stdout
+    assert len(unserved) <= said.count("status=9/KILL")
     assert_served_once(box, visits, but_for=unserved)
