@@ -33,6 +33,13 @@ SLACK_BYTES = 256 * 1024
 #: Enough for 100,000 bans ten times over; a longer file is not of our making.
 MAX_BYTES = 256 * 1024 * 1024
 
+#: Of the lock, whatever the umask of who was the first to ban: whoever can open it can take it, and
+#: keep everybody from banning.
+LOCK_MODE = 0o660
+#: How long others may have it, and between two tries to take it, in seconds.
+LOCK_SECONDS = 30.0
+LOCK_POLL_SECONDS = 0.005
+
 REMEDY = "'socketgate bans' keeps the file aside and writes a new one"
 _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 
@@ -40,8 +47,9 @@ _OPEN = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 class Store:
     """The file for those who change it. Every method raises OSError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, lock_seconds: float = LOCK_SECONDS) -> None:
         self.path = path
+        self._lock_seconds = lock_seconds
         #: What was found wrong with the file and done about it, for whoever is in charge.
         self.troubles: list[str] = []
 
@@ -80,12 +88,28 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        lock = os.open(self.path.with_name(self.path.name + ".lock"), os.O_CREAT | _OPEN, 0o664)
+        path = self.path.with_name(self.path.name + ".lock")
+        lock = os.open(path, os.O_CREAT | _OPEN, LOCK_MODE)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with contextlib.suppress(PermissionError):  # it is another's, who has seen to it
+                os.fchmod(lock, LOCK_MODE)
+            self._wait_for(lock, path)
             yield
         finally:
             os.close(lock)
+
+    def _wait_for(self, lock: int, path: Path) -> None:
+        until = time.monotonic() + self._lock_seconds
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if time.monotonic() > until:
+                    waited = f"locked for {self._lock_seconds:g} s now"
+                    text = f"{waited}: 'fuser -v {path}' says by whom"
+                    raise OSError(errno.ETIMEDOUT, text) from error
+            time.sleep(LOCK_POLL_SECONDS)
 
     def _open_for_appending(self, now: float) -> int:
         """The file, whole and ending in a newline."""

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 import contextlib
+import fcntl
 import multiprocessing
 import os
 import resource
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,6 +146,33 @@ def test_a_symbolic_link_is_not_followed(store: Store, tmp_path: Path) -> None:
     store.path.symlink_to("elsewhere")
     with pytest.raises(OSError, match="symbolic links"):
         store.append([ban("192.0.2.7")], NOW)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+def test_only_who_may_ban_can_take_the_lock(store: Store, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        store.append([ban("192.0.2.7")], NOW)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.path.with_name("bans.lock").stat().st_mode) == 0o660
+
+
+def test_a_lock_that_anybody_could_take_is_shut(store: Store) -> None:
+    lock = store.path.with_name("bans.lock")
+    lock.touch()
+    lock.chmod(0o644)
+    store.append([ban("192.0.2.7")], NOW)
+    assert stat.S_IMODE(lock.stat().st_mode) == 0o660
+
+
+def test_a_lock_that_is_never_given_back_is_said(store: Store) -> None:
+    store.append([ban("192.0.2.7")], NOW)
+    with store.path.with_name("bans.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(TimeoutError, match=r"'fuser -v .*/bans\.lock' says by whom"):
+            Store(store.path, lock_seconds=0.02).append([ban("192.0.2.8")], NOW)
+    assert nets(store) == ["192.0.2.7"]
 
 
 def test_a_fifo_in_its_place_blocks_nobody(store: Store) -> None:
