@@ -115,11 +115,20 @@ def kill_gate(box: Box, name: str) -> None:
     wait_until("the next gate", lambda: main_pid(box, name) not in (0, before))
 
 
+def terminate_gate(box: Box, name: str) -> None:
+    """As kill(1) does: systemd was not asked to start it again."""
+    before = main_pid(box, name)
+    box.run("kill", str(before))
+    wait_until("the next gate", lambda: main_pid(box, name) not in (0, before))
+
+
 def restart_gate(box: Box, name: str) -> None:
     box.run("systemctl", "restart", f"socketgate@{name}.service")
 
 
-WAYS = pytest.mark.parametrize("end_gate", [kill_gate, restart_gate], ids=["SIGKILL", "SIGTERM"])
+WAYS = pytest.mark.parametrize(
+    "end_gate", [kill_gate, terminate_gate, restart_gate], ids=["SIGKILL", "SIGTERM", "restart"]
+)
 
 
 def assert_all_served_once(box: Box, visits: list[Visit]) -> None:

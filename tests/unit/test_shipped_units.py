@@ -65,7 +65,7 @@ def test_a_gate_never_has(name: str, setting: str) -> None:
     [
         "ExecStart=/usr/bin/socketgate run",
         "Type=notify",
-        "Restart=on-failure",
+        "Restart=always",
         "RestartSec=250ms",
         "StartLimitIntervalSec=0",
         "User=socketgate",
