@@ -53,7 +53,7 @@ class Report:
             "pid": os.getpid(),
             "started_at": self.started_at,
             "rules": self.rules_state(),
-            "bans": self.bans.count,
+            "bans": self._bans_now().count,
             "gates": [gate_state(gate) for gate in self.gates],
         }
 
@@ -65,7 +65,7 @@ class Report:
             "rules_count": self.rules.table.rule_count,
             "rules_loaded_at": self.rules.loaded_at,
             "rules_in_error": bool(self.rules.last_error),
-            "bans": self.bans.count,
+            "bans": self._bans_now().count,
             "gates": joined(map(gate_counters, self.gates)),
         }
 
@@ -78,7 +78,7 @@ class Report:
         offset = parameters.get("offset") or 0
         if not isinstance(offset, int) or offset < 0:
             raise invalid("offset")
-        bans: Iterable[Ban] = self.bans
+        bans: Iterable[Ban] = self._bans_now()
         match parameters.get("address"):
             case None:
                 total = self.bans.count
@@ -100,6 +100,11 @@ class Report:
             "files": sorted(self.rules.paths),
             "error": self.rules.last_error or None,
         }
+
+    def _bans_now(self) -> Bans:
+        """The bans without those that have run out since they were last looked through."""
+        self.bans.expire(time.time())
+        return self.bans
 
     def _matching(self, address: str) -> list[Ban]:
         try:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from socketgate.varlink import CallFailed
 from tests.support.waiting import play
 
 Scene = Callable[[Report], Awaitable[None]]
+Method = Callable[[Report, Mapping[str, object]], Awaitable[Mapping[str, object]]]
 
 
 def reported(folder: Path, scene: Scene, *, deny: str = "", bans: Bans | None = None) -> None:
@@ -80,6 +81,20 @@ def test_bans_are_told_with_their_number(tmp_path: Path) -> None:
         assert answer["total"] == 2
 
     reported(tmp_path, scene, bans=bans_of("192.0.2.7", "192.0.2.8"))
+
+
+@pytest.mark.parametrize(
+    ("method", "key"),
+    [(Report.status, "bans"), (Report.counters, "bans"), (Report.list_bans, "total")],
+)
+def test_a_ban_that_has_run_out_is_not_told(tmp_path: Path, method: Method, key: str) -> None:
+    bans = Bans()
+    bans.apply(Ban(net=parse_net("192.0.2.7"), made=1, until=2))
+
+    async def scene(report: Report) -> None:
+        assert (await method(report, {}))[key] == 0
+
+    reported(tmp_path, scene, bans=bans)
 
 
 def test_bans_of_one_address_are_told(tmp_path: Path) -> None:
