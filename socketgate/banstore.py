@@ -179,14 +179,18 @@ class StoreReader:
         self._id = ""
         self._offset = 0
         self._line = 1
+        #: The last try to read it failed: there may be bans that don't count yet.
+        self.is_behind = False
 
     def refresh(self) -> list[str]:
         """Read what is new. The answer: what is wrong with the file, for the journal."""
+        self.is_behind = False
         try:
             troubles = self._read_on()
             if not self._is_current():
                 troubles += self._change_over()
         except OSError as error:
+            self.is_behind = True
             return [f"{self.path}: bans can't be read: {error.strerror}"]
         return troubles
 

@@ -15,6 +15,10 @@ log = logging.getLogger(__name__)
 #: Between two looks for bans that have run out: they don't count meanwhile, they only take up room.
 EXPIRE_SECONDS = 60.0
 
+#: Seconds until a store is tried again that could not be read: no event tells when there are
+#: descriptors again.
+AGAIN_SECONDS = 1.0
+
 
 class BansInForce:
     """Follows the store. Whatever is wrong with it is said once, and what can be read counts."""
@@ -25,6 +29,7 @@ class BansInForce:
         self._watcher = watcher
         self._troubles: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
+        self._again: asyncio.TimerHandle | None = None
         self.on_change()
         self._expire()
 
@@ -39,12 +44,17 @@ class BansInForce:
 
     def close(self) -> None:
         """Follow it no more."""
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._again):
+            if timer is not None:
+                timer.cancel()
         self._reader.close()
 
     def _refresh(self) -> None:
         self._report(self._reader.refresh())
+        if self._again is not None:
+            self._again.cancel()
+        if self._reader.is_behind:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._refresh)
 
     def _report(self, troubles: list[str]) -> None:
         for trouble in troubles:

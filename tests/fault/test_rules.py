@@ -7,11 +7,14 @@ import resource
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from socketgate.bans import Ban, parse_net
+from socketgate.banstore import Store
 from tests.support.running import RunningGate, listening
 
 WAIT_SECONDS = 20.0
@@ -190,6 +193,34 @@ def test_rules_that_could_not_be_read_for_want_of_descriptors_are_in_force_later
             gate.wait_status("the rules can't be read just now")
         gate.wait_status("generation 2")
         assert is_refused(port)
+
+
+def test_a_ban_that_could_not_be_read_for_want_of_descriptors_is_in_force_later(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    """The first ban, or any after the store was tidied up: the gate has to open a new file."""
+    store = tmp_path / "bans"
+    settings = (
+        f'[bans]\nstore = "{store}"\n[daemon.test]\nbackend = "{tmp_path}/backend.sock"\n'
+        "[limits]\nhandoff-seconds = 1\n"
+    )
+    now = int(time.time())
+    with RunningGate(tmp_path, [("test", port)], settings=settings) as gate:
+        with without_descriptors(gate):
+            Store(store).append([Ban(net=parse_net("127.0.0.1"), made=now)], now)
+            gate.wait_entries(1, MESSAGE=f"{store}: bans can't be read: Too many open files")
+            gate.signal(signal.SIGHUP)  # answered when all events so far have been seen
+            gate.wait_for("RELOADING")
+            gate.wait_for("READY")
+        outcomes = (outcome_of_the_next(gate, port, number) for number in range(1, 11))
+        assert "refused" in outcomes
+
+
+def outcome_of_the_next(gate: RunningGate, port: socket.socket, number: int) -> str:
+    """How the gate's client of this number ends."""
+    is_refused(port)
+    *_, entry = gate.wait_entries(number, SOCKETGATE_CLIENT_ADDR="127.0.0.1")
+    return entry["SOCKETGATE_OUTCOME"]
 
 
 def test_a_reload_for_want_of_descriptors_has_an_end(tmp_path: Path, port: socket.socket) -> None:

@@ -11,7 +11,8 @@ from socketgate.banstore import Store
 from socketgate.banwatch import BansInForce
 from socketgate.config import BansConfig
 from socketgate.watch import Watcher
-from tests.support.waiting import PATIENCE_SECONDS, play
+from tests.support.descriptors import no_free_descriptor
+from tests.support.waiting import PATIENCE_SECONDS, let_the_loop_turn, play
 
 NOW = 1_000_000.0
 
@@ -67,6 +68,20 @@ def test_a_folder_that_appears_later_is_followed(tmp_path: Path) -> None:
         await wait_for(bans, 1)
 
     in_force(tmp_path / "folder" / "bans", scene)
+
+
+def test_a_store_that_can_t_be_read_for_a_while_is_in_force_later(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene(bans: BansInForce) -> None:
+        ban(tmp_path / "bans", "192.0.2.7")
+        with no_free_descriptor():
+            await let_the_loop_turn()
+        assert bans.bans.count == 0
+        await wait_for(bans, 1)
+
+    in_force(tmp_path / "bans", scene)
+    assert "bans can't be read" in caplog.text
 
 
 def test_a_store_that_is_removed_has_no_bans(tmp_path: Path) -> None:
