@@ -68,6 +68,14 @@ def start_load(client: ClientHost, port: int, count: int, at_once: int) -> subpr
     return client.start("/usr/bin/python3", *words)
 
 
+def wait_for_main_process(box: Box, unit: str) -> str:
+    """Its ID: a unit that is just being started again has none yet."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while (pid := box.run("systemctl", "show", "-P", "MainPID", unit).stdout.strip()) == "0":
+        assert time.monotonic() < deadline, f"{unit} never started again"
+    return pid
+
+
 def visits_of(load: subprocess.Popen[bytes]) -> list[Visit]:
     output, errors = load.communicate()  # it cuts off who hangs
     assert load.returncode == 0, errors.decode()
@@ -157,7 +165,8 @@ def test_clients_while_the_launcher_alone_is_killed_are_served_by_one_program(
     with start_load(client_host, 1004, 1000, 200) as load:
         for count in (50, 200, 350, 500, 650):
             wait_until_served(box, count)
-            box.run("systemctl", "kill", "-s", "KILL", "--kill-who=main", "launched-gated.service")
+            launcher = wait_for_main_process(box, "launched-gated.service")
+            box.run("kill", "-KILL", launcher)
         visits = visits_of(load)
     outcomes = outcomes_by_port(box, "launched", cursor)
     assert Counter(outcomes.values()) == {"handed-over": 1000}
@@ -171,19 +180,21 @@ def test_clients_while_the_launcher_alone_is_killed_are_served_by_one_program(
 def test_2000_clients_at_once_through_a_unit_each_while_units_are_killed(
     box: Box, client_host: ClientHost
 ) -> None:
+    slow_answer = f"{ANSWER}; sleep 0.5"  # so that there are some to kill
     box.run("socketgate", "unit", "each", "--listen", "1003", "--install",
-            "--", "/bin/sh", "-c", ANSWER)  # fmt: skip
+            "--", "/bin/sh", "-c", slow_answer)  # fmt: skip
     start_socket(box, "each")
     cursor = box.cursor()
+    killed = 0
     with start_load(client_host, 1003, 2000, 2000) as load:
         for count in (100, 400, 700, 1000, 1300):
             wait_until_served(box, count)
-            # A unit may be gone before its turn comes.
-            box.run("systemctl", "kill", "-s", "KILL", "each-gated@*.service", check=False)
+            # Not by systemctl: a systemd this busy hears of it when they have long ended.
+            killing = box.run("pkill", "-KILL", "--count", "--full", SERVED, check=False)
+            killed += int(killing.stdout)
         visits = visits_of(load)
     outcomes = outcomes_by_port(box, "each", cursor)
     assert Counter(outcomes.values()) == {"handed-over": 2000}
     unserved = {visit["name"] for visit in visits if not visit["answer"]}
-    said = box.run("journalctl", "-q", "-o", "cat", f"--after-cursor={cursor}", "_PID=1").stdout
-    assert len(unserved) <= said.count("status=9/KILL")
+    assert len(unserved) <= killed > 0
     assert_served_once(box, visits, but_for=unserved)
