@@ -26,6 +26,8 @@ MAX_BATCH = 64
 MAX_TEXT_BYTES = 65_535
 #: How much of a backend's answers is read at once, in bytes.
 READ_BYTES = 65_536
+#: How many times in one go: a backend that never ends doesn't keep the loop from everybody else.
+MAX_READS = 8
 
 #: unix(7), sendmsg(2): the channel can't take more now; try again when it has been read.
 BUSY = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS})
@@ -145,7 +147,9 @@ class Channel:
 
     def _on_readable(self) -> None:
         """Read answers to the end of what there is; after an error, to the end of the channel."""
-        while self._sock.fileno() >= 0:
+        for _ in range(MAX_READS):
+            if self._sock.fileno() < 0:
+                return
             try:
                 answers = self._sock.recv(READ_BYTES)
             except BlockingIOError:
@@ -161,6 +165,8 @@ class Channel:
                 return
             if not self._unacknowledged and not self._is_broken:
                 return  # nothing is awaited: one look less that finds nothing
+        if self._is_broken:  # else the loop tells that there is more
+            self._loop.call_soon(self._on_readable)
 
     def _obey(self, answers: bytes) -> bool:
         """Whether the backend's answers make sense.

@@ -4,6 +4,7 @@
 import contextlib
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ WAIT_SECONDS = 20.0
 
 #: A backend of its own process: says hello, one client after the other.
 GREETER = """\
+import subprocess
 import sys
 from socketgate.backend import Listener
 with Listener(sys.argv[1]) as listener:
@@ -28,6 +30,16 @@ with Listener(sys.argv[1]) as listener:
         client, _ = listener.accept()
         with client:
             client.sendall(b"hello")
+"""
+
+#: Answers of a backend, as long as they may be and without end.
+TALKER = """\
+import os, sys
+answers = b"BATCH=1\\n" * 8000
+for number in range(1_000_000):
+    os.write(1, answers)
+    if number == 100:
+        print("began", file=sys.stderr, flush=True)
 """
 
 
@@ -116,6 +128,47 @@ def test_a_backend_that_answers_nonsense_costs_no_client(
             serve(peer, 3)
             assert_all_see_the_end(waiting)
             gate.wait_entries(3, SOCKETGATE_OUTCOME="handed-over")
+
+
+def test_a_backend_that_never_stops_talking_holds_up_nobody(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    with (
+        BackendStub(tmp_path / "backend.sock") as backend,
+        RunningGate(
+            tmp_path, [("test", port)], deny="ALL: 127.0.0.9\n", settings=settings(tmp_path)
+        ) as gate,
+        clients(port, 1),
+    ):
+        with backend.accept() as peer:
+            peer.take()
+            with talking(peer.sock):
+                for _ in range(10):
+                    assert is_refused(port, "127.0.0.9")
+        with backend.accept() as peer:
+            serve(peer, 1)
+            gate.wait_entries(1, SOCKETGATE_OUTCOME="handed-over")
+
+
+@contextlib.contextmanager
+def talking(sock: socket.socket) -> Iterator[None]:
+    """A process writes there, faster than anybody reads."""
+    sock.setblocking(True)
+    words = [sys.executable, "-c", TALKER]
+    with subprocess.Popen(words, stdout=sock.fileno(), stderr=subprocess.PIPE) as talker:
+        try:
+            assert talker.stderr is not None
+            assert talker.stderr.readline() == b"began\n"
+            yield
+        finally:
+            talker.kill()
+            talker.communicate()
+
+
+def is_refused(port: socket.socket, address: str) -> bool:
+    """Whether a client from there sees the end."""
+    with socket.create_connection(port.getsockname(), WAIT_SECONDS, (address, 0)) as client:
+        return client.recv(1) == b""
 
 
 def test_a_backend_that_dies_with_clients_leaves_them_to_the_next(

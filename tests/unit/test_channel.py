@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: MIT
+import asyncio
 import contextlib
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from socketgate.accept import Connection
-from socketgate.channel import MAX_BATCH, BackendBusy, Channel
+from socketgate.channel import MAX_BATCH, MAX_READS, BackendBusy, Channel
 from socketgate.errors import BackendUnavailable
 from tests.support.backendstub import BackendStub, Peer
 from tests.support.clients import connected, listening
-from tests.support.waiting import Calls, Happenings, let_the_loop_turn, open_descriptors, play
+from tests.support.waiting import (
+    PATIENCE_SECONDS,
+    Calls,
+    Happenings,
+    let_the_loop_turn,
+    open_descriptors,
+    play,
+)
 
 TRUSTED = frozenset({os.geteuid()})
 
@@ -308,6 +317,39 @@ def test_acknowledgements_are_read_after_a_send_that_failed(
         assert not stage.channel.send(clients[3:4])
         await stage.broken.wait(1)
         assert stage.channel.take_unacknowledged() == clients[2:3]
+
+    staged(tmp_path, clients, scene)
+
+
+def test_many_answers_are_read_in_several_turns(tmp_path: Path, clients: list[Connection]) -> None:
+    """Others have their turn in between: a backend may never end."""
+
+    async def scene(stage: Stage, peer: Peer, clients: list[Connection]) -> None:
+        sent_one_by_one(stage.channel, clients)
+        for number in range(1, MAX_BATCH + 1):
+            peer.answer(f"BATCH={number}")
+        batches = [stage.channel.batch]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while batches[-1] < MAX_BATCH:
+                await asyncio.sleep(0)
+                batches.append(stage.channel.batch)
+        assert max(later - sooner for sooner, later in pairwise(batches)) <= MAX_READS
+
+    staged(tmp_path, clients, scene)
+
+
+def test_many_answers_behind_a_send_that_failed_are_all_read(
+    tmp_path: Path, clients: list[Connection]
+) -> None:
+    async def scene(stage: Stage, peer: Peer, clients: list[Connection]) -> None:
+        sent_one_by_one(stage.channel, clients[:4])
+        for _ in range(2 * MAX_READS):
+            peer.answer("BATCH=1")
+        peer.answer("ACK=4")
+        peer.close()
+        assert not stage.channel.send(clients[4:])
+        await stage.broken.wait(1)
+        assert [one for one, _ in stage.settled.seen] == clients[:4]
 
     staged(tmp_path, clients, scene)
 
