@@ -262,7 +262,9 @@ def test_the_gate_writes_nowhere_but_in_its_folders(echo_box: Box) -> None:
     pid = main_pid(echo_box, "socketgate@each.service")
     mounts = echo_box.run("cat", f"/proc/{pid}/mounts").stdout.splitlines()
     options = {line.split()[1]: line.split()[3].split(",")[0] for line in mounts}
-    own = {path for path in options if "socketgate" in path and not path.startswith("/usr/")}
+    # Where memory pressure is read is a mount of the service's own from systemd 254 on.
+    elsewhere = ("/usr/", "/sys/fs/cgroup/")
+    own = {path for path in options if "socketgate" in path and not path.startswith(elsewhere)}
     writable = {path for path in own if options[path] == "rw"}
     assert (options["/"], writable) == (
         "ro",
