@@ -184,7 +184,12 @@ class Gate:
         except CannotAccept as error:
             self._cannot_accept(error)
         # Whatever was written to the files before these clients came is seen from here on.
-        self._stations.look_for_changes()
+        try:
+            self._stations.look_for_changes()
+        except Exception:  # noqa: BLE001  # by which rules isn't known: deny those, and go on
+            accepted, self._accepted = self._accepted, []
+            for connection in accepted:
+                self._fail(connection)
         self.go_on()
 
     @property

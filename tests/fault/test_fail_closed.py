@@ -99,6 +99,10 @@ async def run_broken(_wanted: Wanted) -> Ended:
     return Ended(0, "")
 
 
+def look_broken() -> None:
+    TRAP.spring()
+
+
 def with_bans(stations: Stations) -> Stations:
     bans = BrokenBans()
     bans.apply(Ban(parse_net("192.0.2.1"), 0))
@@ -109,6 +113,7 @@ def with_bans(stations: Stations) -> Stations:
 Spoil = Callable[[Stations], Stations]
 BY_NAME = "ALL: .bad.example.org\n"
 STAGES: dict[str, tuple[str, Spoil]] = {
+    "changes": ("", lambda stations: replace(stations, look_for_changes=look_broken)),
     "bans": ("", with_bans),
     "what-is-known": (BY_NAME, lambda stations: replace(stations, known=known_broken)),
     "lookup": (BY_NAME, lambda stations: replace(stations, look_up=look_up_broken)),
