@@ -11,6 +11,7 @@ waits in order; how many may wait is the gate's business, which then stops accep
 
 import asyncio
 import collections
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -20,6 +21,8 @@ from socketgate.config import DaemonConfig, HandoffMode
 from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
 from socketgate.errors import BackendUnavailable
+
+log = logging.getLogger(__name__)
 
 #: Python 3.11 finds a member of an enum by a call: this one's is found once.
 HANDED_OVER = Outcome.HANDED_OVER
@@ -72,6 +75,8 @@ class Backend:
 
 class Handoff:
     """Hands one daemon's clients over. `on_end(connection, outcome)` is called once for each."""
+
+    make_channel = Channel
 
     def __init__(
         self,
@@ -129,7 +134,14 @@ class Handoff:
             if self._store.count:
                 for connection in group:
                     self._store.let_go(connection)
-            if not channel.send(group):
+            try:
+                is_sent = channel.send(group)
+            except Exception:  # a mistake of ours: costs these, and not those behind them
+                log.exception("%s: %d clients are denied", channel.path, len(group))
+                for connection in group:
+                    self._end(connection, Outcome.ERROR)
+                continue
+            if not is_sent:
                 waiting.extendleft(reversed(group))
                 self._could_not_send(channel)
 
@@ -177,7 +189,7 @@ class Handoff:
 
     def _open(self, backend: Backend) -> Channel | None:
         try:
-            channel = Channel(
+            channel = self.make_channel(
                 backend.path,
                 self._trusted,
                 on_acknowledged=lambda clients: self._acknowledged(backend, channel, clients),

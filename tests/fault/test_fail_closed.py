@@ -3,7 +3,7 @@
 
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from socketgate.activation import Listener
 from socketgate.audit import Audit
 from socketgate.banner import Banner, BannerFiles
 from socketgate.bans import Ban, Bans, parse_net
+from socketgate.channel import Channel
 from socketgate.command_message import Ended
 from socketgate.commands import Wanted
 from socketgate.config import DaemonConfig, Limits, RulesConfig
@@ -26,7 +27,7 @@ from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
 from socketgate.rules.request import Need, Request
 from socketgate.stations import Stations
-from tests.support.backendstub import BackendStub
+from tests.support.backendstub import BackendStub, nothing_came
 from tests.support.clients import client_of, listening
 from tests.support.waiting import Calls, let_the_loop_turn, open_descriptors, play
 
@@ -66,6 +67,16 @@ class BrokenHandoff(Handoff):
     def submit(self, connection: Connection) -> None:
         TRAP.spring()
         super().submit(connection)
+
+
+class BrokenChannel(Channel):
+    def send(self, clients: Sequence[Connection]) -> bool:
+        TRAP.spring()
+        return super().send(clients)
+
+
+class BrokenSending(Handoff):
+    make_channel = BrokenChannel
 
 
 class BrokenAudit(Audit):
@@ -120,7 +131,10 @@ STAGES: dict[str, tuple[str, Spoil]] = {
     "command": ("ALL: ALL: spawn true: allow\n", lambda s: replace(s, run_command=run_broken)),
     "banner": ("ALL: ALL: banners /b: allow\n", lambda s: replace(s, banners=BrokenBanners())),
     "handoff": ("", lambda stations: stations),
+    "sending": ("", lambda stations: stations),
 }
+
+HANDOFFS = {"handoff": BrokenHandoff, "sending": BrokenSending}
 
 #: Rules that refuse, and a stage after the last one.
 AUDIT = "audit"
@@ -151,7 +165,7 @@ def gate_with(stage: str, folder: Path, listener: Listener, journal: Journal) ->
         limits=Limits(),
     )
     audit = BrokenAudit if stage == AUDIT else Audit
-    handoff = BrokenHandoff if stage == "handoff" else Handoff
+    handoff = HANDOFFS.get(stage, Handoff)
     return Gate(
         listener,
         spoil(stations),
@@ -211,7 +225,7 @@ def test_a_stage_that_fails_denies_the_client(
 
     with BackendStub(tmp_path / "backend.sock") as backend:
         staged(stage, tmp_path, scene)
-        assert not backend.has_waiting()
+        assert nothing_came(backend.sock)
     (record,) = (one for one in caplog.records if one.exc_info)
     assert record.exc_info is not None
     assert record.exc_info[0] is Broken

@@ -2,14 +2,13 @@
 """Somebody else on the way to a backend: nothing is handed over, and the journal says why."""
 
 import os
-import select
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.backendstub import BackendStub
+from tests.support.backendstub import BackendStub, nothing_came
 from tests.support.forked import NOBODY, as_nobody
 from tests.support.running import RunningGate, listening
 
@@ -115,16 +114,3 @@ def test_a_process_of_another_user_gets_nobody(
             gate.wait_entries(1, SOCKETGATE_OUTCOME="backend-unavailable")
             assert client.recv(1) == b""
             assert nothing_came(stranger)
-
-
-def nothing_came(listening_sock: socket.socket) -> bool:
-    """Whether no message came by any connection that was made."""
-    listening_sock.setblocking(False)
-    while True:
-        try:
-            sock, _ = listening_sock.accept()
-        except BlockingIOError:
-            return True
-        with sock:
-            if select.select([sock], [], [], 0)[0] and sock.recv(1 << 16):
-                return False

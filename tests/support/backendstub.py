@@ -12,6 +12,7 @@ What the gate sends is in the kernel's queue when its call returns, so nothing h
 """
 
 import os
+import select
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,3 +130,16 @@ class BackendStub:
         self.sock.close()
         if self.path.exists():
             os.unlink(self.path)  # noqa: PTH108  # as a backend does
+
+
+def nothing_came(listening_sock: socket.socket) -> bool:
+    """Whether no message came by any connection that was made."""
+    listening_sock.setblocking(False)
+    while True:
+        try:
+            sock, _ = listening_sock.accept()
+        except BlockingIOError:
+            return True
+        with sock:
+            if select.select([sock], [], [], 0)[0] and sock.recv(1 << 16):
+                return False
