@@ -71,11 +71,12 @@ class Fault:
 
 
 class WrongRules(Exception):
-    """The rules have these faults."""
+    """The rules have these faults, and name these host files."""
 
-    def __init__(self, faults: list[Fault]) -> None:
+    def __init__(self, faults: list[Fault], host_files: Iterable[bytes]) -> None:
         super().__init__(faults[0].advice)
         self.faults = faults
+        self.host_files = frozenset(host_files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,10 @@ def _make(order: Order) -> dict[str, object]:
     table = build_table(sources)
     faults = all_faults_of(table)
     if faults and order.config.on_error is OnError.KEEP:
-        return {"errors": [(fault.code, fault.advice) for fault in faults]}
+        return {
+            "errors": [(fault.code, fault.advice) for fault in faults],
+            "host_files": [os.fsdecode(path) for path in sources.host_files],
+        }
     if order.last_good is not None:
         save_sources(sources, order.last_good)
     prepared = prepare(sources, table, order.keys, before, order.config.on_error)
@@ -313,7 +317,8 @@ def read_answer(answer: bytes) -> Prepared:
     except ValueError as error:
         raise CannotCompile("the compiling process was ended") from error
     if "errors" in said:
-        raise WrongRules([Fault(code, advice) for code, advice in said["errors"]])
+        faults = [Fault(code, advice) for code, advice in said["errors"]]
+        raise WrongRules(faults, map(os.fsencode, said["host_files"]))
     if "index" not in said:
         raise CannotCompile(said.get("trouble", "no answer"))
     return map_table(Path(said["index"]), is_own=True)
@@ -336,6 +341,12 @@ def all_faults_of(table: RuleTable) -> list[Fault]:
 def faults_of(table: RuleTable) -> list[Fault]:
     """What keeps a table from being put in force."""
     return [Fault(error.code, error.advice) for error in table.errors]
+
+
+def summary_of(faults: Sequence[Fault]) -> str:
+    """The first fault, and how many more there are."""
+    more = len(faults) - 1
+    return faults[0].advice + (f" (and {more} more errors: see 'socketgate check')" if more else "")
 
 
 def _main_files(config: RulesConfig) -> tuple[str, str]:

@@ -18,21 +18,21 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 
 from socketgate.accountcheck import account_faults
-from socketgate.compiler import Compiler
+from socketgate.compiler import Compiler, Made
 from socketgate.config import OnError, RulesConfig
-from socketgate.errors import RuleError
+from socketgate.firstrules import first_rules
 from socketgate.journal import MESSAGE_ID
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
     Fault,
     WrongRules,
-    all_faults_of,
     faults_of,
     size_of,
+    summary_of,
 )
 from socketgate.lastgood import LastGood
-from socketgate.rulefiles import is_shortage, read_sources
+from socketgate.rulefiles import is_shortage, paths_of, read_sources
 from socketgate.rules.names import accounts_named
 from socketgate.rules.source import Sources, was_emptied
 from socketgate.rules.table import RuleTable, build_table
@@ -62,9 +62,6 @@ ACCOUNT_SECONDS = 0.2
 LOADED = {"message_id": MESSAGE_ID + "109"}
 REJECTED = {"message_id": MESSAGE_ID + "10a"}
 LAST_GOOD = "last-good-rules.tar"
-
-#: A table, and what it is of: of large files, excerpts.
-Made = tuple[Sources, RuleTable]
 
 
 class RulesInForce:
@@ -104,15 +101,16 @@ class RulesInForce:
         self._quiet = asyncio.Event()
         #: Rises by one with each table put in force.
         self.generation = 1
-        #: Why the files as they are now are not in force; empty when they are.
-        self.last_error = ""
         #: When the table in force was read, by time.time().
         self.loaded_at = time.time()
-        self._host_files: set[bytes] = set()
-        try:
-            self.sources, self.table = self._first_table()
-        except OSError as error:
-            raise RuleError(f"the rules can't be read: {error.strerror}") from error
+        first = first_rules(config, compiler, self._last_good)
+        self._host_files = first.host_files
+        self.sources, self.table = first.made
+        #: Why the files as they are now are not in force; empty when they are.
+        self.last_error = first.error
+        if first.error:
+            text = "%s; deciding by the last good rules, kept in %s"
+            log.error(text, first.error, self._last_good.path, extra=REJECTED)
 
     @property
     def is_settled(self) -> bool:
@@ -122,8 +120,7 @@ class RulesInForce:
     @property
     def paths(self) -> set[str]:
         """Every file the rules come from, whether it exists or not."""
-        host_files = {path.decode("utf-8", "surrogateescape") for path in self._host_files}
-        return {str(self._config.allow), str(self._config.deny)} | host_files
+        return paths_of(self._config, self._host_files)
 
     async def settled(self) -> None:
         """Wait until what the files say is in force, or known to be wrong."""
@@ -215,7 +212,7 @@ class RulesInForce:
 
     def _read(self) -> Sources:
         sources = read_sources(self._config)
-        self._host_files = set(sources.host_files)
+        self._host_files = frozenset(sources.host_files)
         return sources
 
     @contextlib.contextmanager
@@ -251,6 +248,7 @@ class RulesInForce:
         try:
             self._offer_unless_same(await compiler.compile())
         except WrongRules as wrong:
+            self._host_files = wrong.host_files
             self._reject(wrong.faults)
         except (CannotCompile, NotUsable, OSError) as error:
             log.warning("the rules are compiled in the gate itself: %s", error)
@@ -279,7 +277,7 @@ class RulesInForce:
 
     def _offer_unless_same(self, made: Made) -> None:
         sources, table = made
-        self._host_files = set(sources.host_files)
+        self._host_files = frozenset(sources.host_files)
         if sources == self.sources:
             self._accept()
         else:
@@ -329,50 +327,6 @@ class RulesInForce:
     def _faults(self, table: RuleTable) -> list[Fault]:
         return [] if self._config.on_error is OnError.LIBWRAP else faults_of(table)
 
-    def _all_faults(self, table: RuleTable) -> list[Fault]:
-        return [] if self._config.on_error is OnError.LIBWRAP else all_faults_of(table)
-
-    def _first_table(self) -> Made:
-        try:
-            sources, table, faults = self._made_at_start()
-        except WrongRules as wrong:
-            faults = wrong.faults
-        else:
-            if not faults:
-                if self._large() is None:
-                    self._last_good.keep(sources)
-                return sources, table
-        kept = self._kept_table()
-        if kept is None:
-            raise RuleError(summary_of(faults))
-        self.last_error = summary_of(faults)
-        text = "%s; deciding by the last good rules, kept in %s"
-        log.error(text, self.last_error, self._last_good.path, extra=REJECTED)
-        return kept
-
-    def _made_at_start(self) -> tuple[Sources, RuleTable, list[Fault]]:
-        sources = None if self._large() else self._read()
-        if (compiler := self._large()) is not None:
-            try:
-                sources, table = compiler.start()
-            except (CannotCompile, NotUsable, OSError) as error:
-                log.warning("the rules are compiled in the gate itself: %s", error)
-                sources = self._read()
-            else:
-                self._host_files = set(sources.host_files)
-                return sources, table, self._all_faults(table)
-        if sources is None:
-            sources = self._read()
-        table = build_table(sources)
-        return sources, table, self._all_faults(table)
-
-    def _kept_table(self) -> Made | None:
-        sources = self._last_good.load(self._config)
-        if sources is None:
-            return None
-        table = build_table(sources)
-        return None if all_faults_of(table) else (sources, table)
-
     def _is_half_written(self, faults: list[Fault]) -> bool:
         """Whether only a newline is missing, and whoever writes the file may still be at it."""
         if any(fault.code != HALF_WRITTEN for fault in faults):
@@ -391,9 +345,3 @@ class RulesInForce:
             self._timer.cancel()
         if not self._is_closed:
             self._timer = self._loop.call_at(when, self.reload)
-
-
-def summary_of(faults: list[Fault]) -> str:
-    """The first fault, and how many more there are."""
-    more = len(faults) - 1
-    return faults[0].advice + (f" (and {more} more errors: see 'socketgate check')" if more else "")

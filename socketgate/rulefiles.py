@@ -7,7 +7,7 @@ import os
 import socket
 import stat
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +31,11 @@ def is_shortage(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, OSError) and error.errno in SHORTAGE
     )
+
+
+def paths_of(config: RulesConfig, host_files: Iterable[bytes]) -> set[str]:
+    """Every file the rules come from, whether it exists or not."""
+    return {str(config.allow), str(config.deny), *map(os.fsdecode, host_files)}
 
 
 def read_source(path: str | bytes) -> Source:

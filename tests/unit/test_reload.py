@@ -528,6 +528,24 @@ def replace(files: Files) -> None:
     new.rename(files.deny)
 
 
+def test_a_host_file_that_is_wrong_beside_a_large_file_is_watched(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    files.deny.write_text("ALL: 203.0.113.9\n" * (LARGE_BYTES // 16))
+    foes = tmp_path / "foes"
+
+    async def scene() -> None:
+        config, compiler = files.order().config, Compiler(files.order())
+        rules = RulesInForce(config, None, on_change=Calls(), on_settled=Calls(), compiler=compiler)
+        foes.write_text("0.0.0.0/0\n")
+        files.append(f"ALL: {foes}\n")
+        rules.reload()
+        await rules.settled()
+        await rules.close()
+        assert ("never matches" in rules.last_error, str(foes) in rules.paths) == (True, True)
+
+    play(scene())
+
+
 def test_clients_wait_for_what_is_appended_to_a_large_file(tmp_path: Path) -> None:
     def scene(files: Files, rules: RulesInForce) -> None:
         files.append("ALL: 203.0.113.10\n")
