@@ -4,6 +4,7 @@
 import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from socketgate.channel import Channel
 from socketgate.command_message import Ended
 from socketgate.commands import Wanted
 from socketgate.config import DaemonConfig, Limits, RulesConfig
+from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
 from socketgate.gate import Gate
 from socketgate.handoff import Handoff
@@ -55,6 +57,14 @@ class BrokenBans(Bans):
     def find(self, address: str, daemon: str, now: float) -> Ban | None:
         TRAP.spring()
         return super().find(address, daemon, now)
+
+
+class BrokenStore(DescriptorStore):
+    @contextmanager
+    def while_looking_up(self, connection: Connection) -> Iterator[None]:
+        TRAP.spring()
+        with super().while_looking_up(connection):
+            yield
 
 
 class BrokenBanners(BannerFiles):
@@ -127,6 +137,7 @@ STAGES: dict[str, tuple[str, Spoil]] = {
     "changes": ("", lambda stations: replace(stations, look_for_changes=look_broken)),
     "bans": ("", with_bans),
     "what-is-known": (BY_NAME, lambda stations: replace(stations, known=known_broken)),
+    "store": (BY_NAME, lambda stations: replace(stations, store=BrokenStore())),
     "lookup": (BY_NAME, lambda stations: replace(stations, look_up=look_up_broken)),
     "command": ("ALL: ALL: spawn true: allow\n", lambda s: replace(s, run_command=run_broken)),
     "banner": ("ALL: ALL: banners /b: allow\n", lambda s: replace(s, banners=BrokenBanners())),
