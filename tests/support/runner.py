@@ -4,6 +4,7 @@
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -167,6 +168,8 @@ def main() -> int:
     unknown = set(chosen) - {tier.name for tier in TIERS}
     if unknown:
         parser.error(f"there is no tier {', '.join(sorted(unknown))}")
+    # A shell has what it starts in the background ignore Ctrl-C, and so would all that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     outcomes = []
     for tier in TIERS:
         if tier.name in chosen or (not chosen and tier.is_default):
