@@ -35,7 +35,7 @@ def show(folder: Path, *words: str) -> Iterator[subprocess.Popen[str]]:
             yield process
         finally:
             if process.poll() is None:
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def ended_by(number: signal.Signals, folder: Path) -> tuple[int, str]:
