@@ -44,10 +44,10 @@ def check(data: bytes) -> None:
 
 
 def check_places(table: RuleTable, texts: dict[str, bytes]) -> None:
-    """Every diagnostic points into its file."""
+    """Every diagnostic points into its file. Of a line that is very long it shows what is near."""
     for one in table.diagnostics:
         source = texts[one.origin].split(b"\n")[one.line - 1]
-        assert source.startswith(one.source_line), one
+        assert one.source_line in source, one
         assert 1 <= one.column <= len(source) + 1, one
 
 
