@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Run the tests, one tier after the other, and say at the end how it went: see tests/run."""
+"""Run the tests, tier by tier, and say at the end how it went: see tests/run.
+
+Two lanes, one for each of two processors: the tiers that mostly wait run one after the other beside
+the others, and what they print is shown when they end.
+"""
 
 import argparse
 import json
@@ -10,15 +14,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 
 #: A tier that takes longer hangs; all of them together have 15 minutes.
-TIER_SECONDS = 600
+TIER_SECONDS = 800
 
 #: A single test that takes longer shows where it is, and goes on. The soak takes two minutes.
 SLOW_TEST_SECONDS = 180
@@ -26,7 +32,10 @@ SLOW_TEST_SECONDS = 180
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tier:
-    """A kind of test: where they are, by what marker, and whether only root can run them."""
+    """A kind of test: where they are, by what marker, and whether only root can run them.
+
+    `is_beside`: they mostly wait, and run beside those of the other tiers.
+    """
 
     name: str
     about: str
@@ -34,6 +43,7 @@ class Tier:
     marker: str | None = None
     needs_root: bool = False
     is_default: bool = True
+    is_beside: bool = False
 
     def files(self) -> list[Path]:
         """The test files there are."""
@@ -51,9 +61,9 @@ TIERS = (
     Tier(name="differential", about="the same questions to the real libwrap",
          places=("differential",), marker="differential"),
     Tier(name="integration", about="the real daemon on real sockets",
-         places=("integration",), marker="integration"),
+         places=("integration",), marker="integration", is_beside=True),
     Tier(name="fault", about="what is around the daemon breaks",
-         places=("fault",), marker="fault", needs_root=True),
+         places=("fault",), marker="fault", needs_root=True, is_beside=True),
     Tier(name="systemd", about="installed, under a real systemd",
          places=("systemd",), marker="systemd", needs_root=True),
     Tier(name="bench", about="figures, only when asked for",
@@ -83,8 +93,10 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def run_pytest(tier: Tier, arguments: Sequence[str], tally: Path) -> int | None:
-    """pytest's exit code for a tier; None if it had to be ended."""
+def run_pytest(
+    tier: Tier, arguments: Sequence[str], tally: Path, output: IO[str] | None
+) -> int | None:
+    """pytest's exit code for a tier; None if it had to be ended. Without an output it has ours."""
     words = [
         *(sys.executable, "-m", "pytest", "-q", "-rfEs", "--no-header", "--durations=3"),
         *("-o", f"faulthandler_timeout={SLOW_TEST_SECONDS}"),
@@ -94,7 +106,14 @@ def run_pytest(tier: Tier, arguments: Sequence[str], tally: Path) -> int | None:
         *(str(path.relative_to(TESTS.parent)) for path in tier.files()),
     ]
     try:
-        return subprocess.run(words, cwd=TESTS.parent, timeout=TIER_SECONDS, check=False).returncode
+        return subprocess.run(
+            words,
+            cwd=TESTS.parent,
+            timeout=TIER_SECONDS,
+            check=False,
+            stdout=output,
+            stderr=None if output is None else subprocess.STDOUT,
+        ).returncode
     except subprocess.TimeoutExpired:
         return None
 
@@ -110,7 +129,31 @@ def find_trouble(code: int | None, counts: Mapping[str, int], *, is_narrowed: bo
     return ""
 
 
-def run_tier(tier: Tier, arguments: Sequence[str]) -> Outcome:
+def run_lane(tiers: Sequence[Tier], arguments: Sequence[str], *, is_beside: bool) -> list[Outcome]:
+    """Run tiers one after the other; beside another lane each is silent until it ends."""
+    outcomes = []
+    for tier in tiers:
+        title = f"\n{f' {tier.name}: {tier.about} ':-^80}"
+        if is_beside:
+            with tempfile.TemporaryFile("w+") as output:
+                outcomes.append(run_tier(tier, arguments, output))
+                output.seek(0)
+                say(f"{title}\n{output.read()}")
+        else:
+            say(title)
+            outcomes.append(run_tier(tier, arguments))
+    return outcomes
+
+
+def run_tiers(tiers: Sequence[Tier], arguments: Sequence[str]) -> list[Outcome]:
+    """Run them, in two lanes if there are both kinds."""
+    lanes = [[tier for tier in tiers if tier.is_beside is kind] for kind in (False, True)]
+    with ThreadPoolExecutor() as pool:
+        beside = pool.submit(run_lane, lanes[1], arguments, is_beside=bool(lanes[0]))
+        return run_lane(lanes[0], arguments, is_beside=False) + beside.result()
+
+
+def run_tier(tier: Tier, arguments: Sequence[str], output: IO[str] | None = None) -> Outcome:
     """Run a tier's tests and count them."""
     if not tier.files():
         return Outcome(tier=tier.name, trouble="has no test files")
@@ -120,7 +163,7 @@ def run_tier(tier: Tier, arguments: Sequence[str]) -> Outcome:
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         tally = Path(folder, "tally")
-        code = run_pytest(tier, arguments, tally)
+        code = run_pytest(tier, arguments, tally, output)
         counts = json.loads(tally.read_text()) if tally.exists() else {}
     return Outcome(
         tier=tier.name,
@@ -132,7 +175,7 @@ def run_tier(tier: Tier, arguments: Sequence[str]) -> Outcome:
     )
 
 
-def summarise(outcomes: Sequence[Outcome]) -> bool:
+def summarise(outcomes: Sequence[Outcome], seconds: float) -> bool:
     """Say how each tier and how all of them went. Whether it was good."""
     is_ci = bool(os.environ.get("CI"))
     say(f"\n{'tier':14}{'passed':>8}{'failed':>8}{'skipped':>8}{'seconds':>9}")
@@ -145,7 +188,6 @@ def summarise(outcomes: Sequence[Outcome]) -> bool:
     failed = sum(outcome.failed + bool(outcome.trouble) for outcome in outcomes)
     passed = sum(outcome.passed for outcome in outcomes)
     skipped = sum(outcome.skipped for outcome in outcomes)
-    seconds = sum(outcome.seconds for outcome in outcomes)
     text = f" {failed} failed, {passed} passed, {skipped} skipped in {seconds:.1f}s "
     say(f"{text:=^80}")
     return all(outcome.is_good(is_ci=is_ci) for outcome in outcomes)
@@ -156,8 +198,7 @@ def main() -> int:
     own, arguments = split_words(sys.argv[1:])
     parser = argparse.ArgumentParser(
         prog="tests/run",
-        description="Run the tests, in this order: "
-        + "; ".join(f"{tier.name} ({tier.about})" for tier in TIERS),
+        description="Run the tests: " + "; ".join(f"{tier.name} ({tier.about})" for tier in TIERS),
         epilog="What follows -- is for pytest.",
     )
     parser.add_argument("--no-install", action="store_true", help="use what is installed")
@@ -170,12 +211,10 @@ def main() -> int:
         parser.error(f"there is no tier {', '.join(sorted(unknown))}")
     # A shell has what it starts in the background ignore Ctrl-C, and so would all that tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    outcomes = []
-    for tier in TIERS:
-        if tier.name in chosen or (not chosen and tier.is_default):
-            say(f"\n{f' {tier.name}: {tier.about} ':-^80}")
-            outcomes.append(run_tier(tier, arguments))
-    return 0 if summarise(outcomes) else 1
+    start = time.monotonic()
+    tiers = [tier for tier in TIERS if tier.name in chosen or (not chosen and tier.is_default)]
+    outcomes = run_tiers(tiers, arguments)
+    return 0 if summarise(outcomes, time.monotonic() - start) else 1
 
 
 def split_words(words: list[str]) -> tuple[list[str], list[str]]:

@@ -26,7 +26,7 @@ PASSED = {"passed": 3, "failed": 0}
         pytest.param(2, PASSED, False, "pytest ended with exit code 2", id="interrupted"),
         pytest.param(0, {}, False, "pytest ended with exit code 0", id="no-counts"),
         pytest.param(-9, {}, False, "pytest ended with exit code -9", id="killed"),
-        pytest.param(None, {}, False, "took longer than 600 s", id="hung"),
+        pytest.param(None, {}, False, "took longer than 800 s", id="hung"),
     ],
 )
 def test_trouble_is_found(
