@@ -109,7 +109,7 @@ class Store:
                     waited = f"locked for {self._lock_seconds:g} s now"
                     text = f"{waited}: 'fuser -v {path}' says by whom"
                     raise OSError(errno.ETIMEDOUT, text) from error
-            time.sleep(LOCK_POLL_SECONDS)
+            time.sleep(LOCK_POLL_SECONDS)  # flock(2) has no deadline; commands call this, no gate
 
     def _open_for_appending(self, now: float) -> int:
         """The file, whole and ending in a newline."""
@@ -120,7 +120,7 @@ class Store:
             return os.open(self.path, os.O_RDWR | os.O_APPEND | _OPEN)
         try:
             is_whole = _is_whole(fd)
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             os.close(fd)
             raise
         if is_whole:

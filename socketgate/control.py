@@ -148,7 +148,7 @@ class Control:
             listening.bind(str(self.path))
             self.path.chmod(0o666)  # who may do what is decided for each who connects
             listening.listen(16)
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             listening.close()
             raise
         self._listening = listening
@@ -227,7 +227,7 @@ class Control:
                     async with asyncio.timeout(REPLY_SECONDS):
                         await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, NotVarlink, TimeoutError):
-            pass
+            pass  # it has ended, speaks something else or is too slow: it is hung up on
         except OSError:
             pass  # the other end has gone
         finally:

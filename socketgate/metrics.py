@@ -171,7 +171,7 @@ def write_file(path: Path, text: bytes) -> None:
             new.flush()
             os.fchmod(new.fileno(), 0o644)  # node_exporter has a user of its own
             draft.replace(path)
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             draft.unlink()
             raise
 

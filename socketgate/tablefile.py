@@ -230,7 +230,7 @@ def _replace(path: Path, data: bytes) -> None:
         with os.fdopen(fd, "wb") as file:
             file.write(data)
         new.replace(path)
-    except BaseException:
+    except BaseException:  # nothing stays behind, whatever it was; it is raised on
         new.unlink(missing_ok=True)
         raise
 

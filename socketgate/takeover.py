@@ -213,7 +213,7 @@ def gate_ended(gate: _socket.socket) -> bool:
 
 def place_descriptors(client: int, count: int) -> None:
     """The client on 0, 1 (and 2); of what is open past them, nothing outlives execve(2)."""
-    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208
+    for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # no pathlib: a start of every client
         if int(name) > 2:
             _close_on_exec(int(name))
     for target in range(count):
@@ -223,7 +223,7 @@ def place_descriptors(client: int, count: int) -> None:
 
 def _close_on_exec(fd: int) -> None:
     try:
-        os.set_inheritable(fd, False)  # noqa: FBT003
+        os.set_inheritable(fd, False)  # noqa: FBT003  # positional only
     except OSError:
         return  # the one the listing was read by
 

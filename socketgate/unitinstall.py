@@ -122,7 +122,7 @@ def _write(path: Path, text: str) -> None:
             draft.flush()
             draft_path.chmod(0o644)
             draft_path.replace(path)
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             draft_path.unlink()
             raise
 

@@ -23,22 +23,22 @@ from socketgate.xinetdtext import Change, Place, Section, load_sections
 SETS = frozenset("""
     only_from no_access access_times env flags log_on_success log_on_failure passenv
     disabled enabled
-""".split())  # noqa: SIM905
+""".split())
 #: What a service has from `defaults` if it doesn't say otherwise; nothing else is taken there.
 INHERITED = frozenset("""
     banner banner_fail banner_success bind cps groups instances interface log_on_failure
     log_on_success log_type max_load no_access only_from passenv per_source umask v6only
-""".split())  # noqa: SIM905
+""".split())
 #: Sets to which, in `defaults`, `=` adds as `+=` does.
 CUMULATIVE = frozenset("""
     only_from no_access log_on_success log_on_failure passenv disabled enabled
-""".split())  # noqa: SIM905
+""".split())
 #: Attributes of exactly one word; one with more is passed over.
 SINGLE = frozenset("""
     disable id socket_type protocol wait user group port server bind interface instances
     per_source nice libwrap umask groups v6only mdns
     rlimit_as rlimit_cpu rlimit_data rlimit_files rlimit_rss rlimit_stack
-""".split())  # noqa: SIM905
+""".split())
 # fmt: on
 #: An attribute and its other name: only the first of them counts.
 SYNONYMS = {"interface": "bind"}

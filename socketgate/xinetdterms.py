@@ -16,7 +16,7 @@ def _size(text: str) -> str:
 READ = frozenset("""
     disable id type socket_type protocol wait port server server_args user libwrap
     flags bind interface only_from no_access v6only disabled enabled
-""".split())  # noqa: SIM905
+""".split())
 
 #: Settings of the program's unit: attribute -> what is written for its words.
 SERVICE_SETTINGS: dict[str, Callable[[Sequence[str]], list[str]]] = {
@@ -33,7 +33,7 @@ SERVICE_SETTINGS: dict[str, Callable[[Sequence[str]], list[str]]] = {
 }
 
 #: Flags that change nothing here, and settings of the listening socket for those that do.
-PLAIN_FLAGS = frozenset("REUSE IPV4 IPV6 NAMEINARGS NOLIBWRAP NORETRY".split())  # noqa: SIM905
+PLAIN_FLAGS = frozenset("REUSE IPV4 IPV6 NAMEINARGS NOLIBWRAP NORETRY".split())
 SOCKET_FLAGS = {"KEEPALIVE": "KeepAlive=yes", "NODELAY": "NoDelay=yes"}
 
 #: What has no counterpart, and what to do instead.

@@ -35,7 +35,7 @@ def descriptors() -> set[str]:
     found = set()
     for fd in os.listdir("/proc/self/fd"):  # noqa: PTH208  # only names: their targets are no paths
         try:
-            target = os.readlink(f"/proc/self/fd/{fd}").removesuffix(" (deleted)")  # noqa: PTH115
+            target = os.readlink(f"/proc/self/fd/{fd}").removesuffix(" (deleted)")  # noqa: PTH115  # as above
             found.add(f"descriptor {fd}, {target}")
         except FileNotFoundError:
             continue  # the one the listing was read by

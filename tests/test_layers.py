@@ -70,7 +70,7 @@ APART = {"program", "takeover", "spawn", "backend"}
 
 #: What the rules may import; of the last ones, only these names.
 PURE = set(
-    "array bisect collections dataclasses enum functools hashlib heapq itertools re struct".split()  # noqa: SIM905
+    "array bisect collections dataclasses enum functools hashlib heapq itertools re struct".split()
 )
 PURE_IN_PART = {
     "socket": {"AF_INET", "AF_INET6", "inet_aton", "inet_ntoa", "inet_ntop", "inet_pton"},

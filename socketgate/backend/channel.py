@@ -209,7 +209,7 @@ def _match(blocks: list[bytes], descriptors: list[int], flags: int) -> list[Clie
             del descriptors[0]
             client.handoff = handoff
             clients.append(client)
-    except BaseException:
+    except BaseException:  # nothing stays behind, whatever it was; it is raised on
         _close_all(descriptors)
         for client in clients:
             client.close()

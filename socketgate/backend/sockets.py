@@ -51,7 +51,7 @@ def open_path(path: Path) -> socket.socket:
             os.chown(path, -1, pwd.getpwnam(GATE_USER).pw_gid)
         path.chmod(0o660)  # bind(2) left out what the umask says, for the gates their write access
         sock.listen(socket.SOMAXCONN)
-    except BaseException:
+    except BaseException:  # nothing stays behind, whatever it was; it is raised on
         sock.close()
         raise
     return sock

@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     before = take_sample(wanted)
     if arguments.count is not None:
         for _ in range(arguments.count):
-            time.sleep(arguments.seconds)
+            time.sleep(arguments.seconds)  # what was asked for
             now = look()
             write(as_json(before, now) if arguments.json else as_table(before, now))
             before = now

@@ -65,7 +65,7 @@ class Box:
         try:
             self._start()
             self._wait_booted()
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             self._end(in_order=False)
             raise
         return self

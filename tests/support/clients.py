@@ -42,7 +42,7 @@ def client_of(listener: Listener) -> socket.socket:
         address = ("::1", address[1])
     try:
         sock.connect(address)
-    except BaseException:
+    except BaseException:  # nothing stays behind, whatever it was; it is raised on
         sock.close()
         raise
     return sock

@@ -30,7 +30,7 @@ class GateStub:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             sock.connect(str(path))
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             sock.close()
             raise
         return cls(sock)

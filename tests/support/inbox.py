@@ -157,7 +157,7 @@ def _bind(path: Path) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         sock.bind(str(path))
-    except BaseException:
+    except BaseException:  # nothing stays behind, whatever it was; it is raised on
         sock.close()
         raise
     return sock

@@ -41,7 +41,7 @@ class ClientHost:
         try:
             self._wait_for_namespace(self._holder)
             self._lay_cable()
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             self._end()
             raise
         return self

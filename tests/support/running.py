@@ -89,7 +89,7 @@ class RunningGate:
         self._start()
         try:
             self.wait_for("READY", "1", START_SECONDS)
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             self._close()
             raise
         return self
@@ -197,7 +197,7 @@ class RunningGate:
         try:
             self._child = Child(words, self._sockets, env, self._output)
             self.inbox.open(self._child.pidfd)
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             self._close()
             raise
 

@@ -61,7 +61,7 @@ class Client:
         try:
             with contextlib.chdir(control.path.parent):
                 connect_as(self.sock, control.path.name, user, groups)
-        except BaseException:
+        except BaseException:  # nothing stays behind, whatever it was; it is raised on
             self.sock.close()
             raise
         self.loop = asyncio.get_running_loop()

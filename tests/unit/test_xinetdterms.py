@@ -20,10 +20,10 @@ ATTRIBUTES = """
     rpc_number env passenv port redirect bind interface banner banner_success banner_fail
     per_source cps max_load groups mdns umask enabled disabled rlimit_as rlimit_files rlimit_cpu
     rlimit_data rlimit_rss rlimit_stack deny_time
-""".split()  # noqa: SIM905
+""".split()
 FLAGS = """
     INTERCEPT NORETRY IDONLY NAMEINARGS NODELAY KEEPALIVE NOLIBWRAP SENSOR IPV4 IPV6 LABELED REUSE
-""".split()  # noqa: SIM905
+""".split()
 
 
 @pytest.mark.parametrize("name", ATTRIBUTES)
