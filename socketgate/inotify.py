@@ -2,9 +2,11 @@
 """The part of inotify_simple that we use, for distributions that lack that package."""
 
 import ctypes
+import fcntl
 import os
 import select
 import struct
+import termios
 from enum import IntFlag
 from typing import NamedTuple
 
@@ -38,7 +40,6 @@ class flags(IntFlag):  # noqa: N801  # the name inotify_simple gives it
 
 #: inotify(7): struct inotify_event without its name.
 HEADER = struct.Struct("iIII")
-READ_BYTES = 65_536
 
 
 class INotify:
@@ -64,12 +65,12 @@ class INotify:
         self._checked(self._libc.inotify_rm_watch(self._fd, watch))
 
     def read(self, timeout: int) -> list[Event]:
-        """The events that arrive within so many milliseconds."""
+        """All events there are; if there are none, those that arrive in so many milliseconds."""
         poller = select.poll()
         poller.register(self._fd, select.POLLIN)
         if not poller.poll(timeout):
             return []
-        data = os.read(self._fd, READ_BYTES)
+        data = os.read(self._fd, self._queued_bytes())
         events = []
         offset = 0
         while offset < len(data):
@@ -83,6 +84,11 @@ class INotify:
     def close(self) -> None:
         """Give the instance and its watches back."""
         os.close(self._fd)
+
+    def _queued_bytes(self) -> int:
+        """inotify(7), FIONREAD: an event that is left behind would be one nobody knows of yet."""
+        (size,) = struct.unpack("i", fcntl.ioctl(self._fd, termios.FIONREAD, bytes(4)))
+        return int(size)
 
     @staticmethod
     def _checked(result: int) -> int:

@@ -54,6 +54,16 @@ def test_nothing_new_is_no_event_at_once(inotify: INotify) -> None:
     assert inotify.read(timeout=0) == []
 
 
+def test_however_many_events_there_are_one_look_sees_them_all(
+    inotify: INotify, tmp_path: Path
+) -> None:
+    inotify.add_watch(str(tmp_path), flags.CREATE)
+    names = [f"{number:0200}" for number in range(500)]  # more than 100,000 bytes of events
+    for name in names:
+        (tmp_path / name).touch()
+    assert [event.name for event in inotify.read(timeout=0)] == names
+
+
 def test_a_removed_watch_tells_no_more(inotify: INotify, tmp_path: Path) -> None:
     inotify.rm_watch(inotify.add_watch(str(tmp_path), flags.CREATE))
     inotify.read(timeout=0)
