@@ -87,7 +87,7 @@ def parse_question(parameters: Mapping[str, object]) -> Question:
     texts: dict[str, str | None] = {}
     for key in ("daemon", "address", "name", "user", "server"):
         match parameters.get(key):
-            case str(text) if text and len(text) <= 255:
+            case str(text) if 0 < len(text) <= 255 and _has_bytes(text):
                 texts[key] = text
             case None if key in ("name", "user", "server"):
                 texts[key] = None
@@ -101,6 +101,20 @@ def parse_question(parameters: Mapping[str, object]) -> Question:
     return Question(
         texts["daemon"] or "", texts["address"] or "", texts["name"], texts["user"], texts["server"]
     )
+
+
+def _has_bytes(text: str) -> bool:
+    """JSON may have lone surrogates that stand for nothing."""
+    try:
+        _bytes(text)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _bytes(text: str) -> bytes:
+    """As it was typed: a byte that is no UTF-8 comes as a lone surrogate (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 @dataclass(slots=True)
@@ -139,7 +153,7 @@ class _Clerk:
     def _given(self, fact: Lookup) -> bytes | None:
         texts = {Fact.CLIENT_NAME: self.question.name, Fact.CLIENT_USER: self.question.user}
         text = texts.get(fact) if isinstance(fact, Fact) else None
-        return text.encode() if text is not None else None
+        return _bytes(text) if text is not None else None
 
     def _note(self, need: Need, found: Found, source: str, age: float) -> None:
         self.used.append(
@@ -157,10 +171,10 @@ async def explain(question: Question, grounds: Grounds) -> ExplainAnswer:
     """See above."""
     server = grounds.server
     request = Request(
-        daemon=question.daemon.encode(),
-        client=Endpoint(question.address.encode()),
+        daemon=_bytes(question.daemon),
+        client=Endpoint(_bytes(question.address)),
         server=Endpoint(
-            question.server.encode() if question.server is not None else server.address,
+            _bytes(question.server) if question.server is not None else server.address,
             question.port if server.port is None else server.port,
         ),
     )

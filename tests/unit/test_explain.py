@@ -199,6 +199,8 @@ def test_a_question_is_read() -> None:
         ({"daemon": "sshd", "address": "192.0.2.7", "name": 1}, "name"),
         ({"daemon": "sshd", "address": "192.0.2.7", "server": "me"}, "server"),
         ({"daemon": "sshd", "address": "192.0.2.7", "user": "x" * 256}, "user"),
+        ({"daemon": "ssh\ud800", "address": "192.0.2.7"}, "daemon"),
+        ({"daemon": "sshd", "address": "fe80::1%\ud800"}, "address"),
     ],
 )
 def test_a_question_that_makes_no_sense_is_an_error(
@@ -207,6 +209,12 @@ def test_a_question_that_makes_no_sense_is_an_error(
     with pytest.raises(CallFailed) as caught:
         parse_question(parameters)
     assert caught.value.parameters == {"parameter": wrong}
+
+
+def test_a_name_that_is_no_utf_8_is_taken_byte_for_byte() -> None:
+    question = Question("sshd", "192.0.2.7", name="\udcff.example.org")
+    answer = explained(question, deny="sshd: .example.org\n")
+    assert [fact["answer"] for fact in answer["facts"]] == ["\\xff.example.org"]
 
 
 @pytest.mark.parametrize(
