@@ -146,14 +146,14 @@ class Farewells:
         except OSError:  # dup(2): EMFILE
             return
         try:
+            # socket(7): with a `linger` the last close would wait, and this loop with it.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
             sock.shutdown(socket.SHUT_WR)
-        except OSError:
+            self._epoll.register(sock, select.EPOLLRDHUP | select.EPOLLONESHOT)
+        except OSError:  # shutdown(2): ENOTCONN; epoll_ctl(2): ENOMEM, ENOSPC
             sock.close()
             return
-        # socket(7): with a `linger` the last close would wait, and this loop with it.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 0, 0))
         self._by_fd[sock.fileno()] = sock
-        self._epoll.register(sock, select.EPOLLRDHUP | select.EPOLLONESHOT)
         self._waiting.append((self._loop.time() + FAREWELL_SECONDS, sock))
         self._plan()
 

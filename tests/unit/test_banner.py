@@ -186,6 +186,23 @@ def test_without_a_descriptor_left_there_is_no_word_and_no_farewell() -> None:
     assert play(scene()) == 0
 
 
+def test_who_can_t_be_watched_gets_no_farewell() -> None:
+    """The kernel says EEXIST: it watches this number for this connection already."""
+
+    async def scene() -> int:
+        farewells = Farewells()
+        with listening() as listener, connected(listener) as (connection, _):
+            next_fd = os.dup(connection.fd)
+            farewells._epoll.register(next_fd, 0)
+            os.close(next_fd)
+            farewells.say(connection)
+            count = farewells.count
+        farewells.close()
+        return count
+
+    assert play(scene()) == 0
+
+
 def test_a_client_that_closes_is_forgotten() -> None:
     async def scene() -> tuple[int, int]:
         farewells = Farewells()
