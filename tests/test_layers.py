@@ -57,7 +57,7 @@ LAYERS = {
         launcher commandchannel commandprocess commandrunner
         """,
     "the command line": """
-        cli cli.output cli.matchtext cli.matchlines cli.match cli.check
+        cli.streams cli cli.output cli.matchtext cli.matchlines cli.match cli.check
         cli.times cli.banarguments cli.ban cli.unban cli.bans
         cli.gates cli.statustext cli.status cli.top cli.reload
         cli.explaintext cli.explain cli.metrics cli.import_xinetd

@@ -119,7 +119,7 @@ def test_the_synopsis_of_a_verb_has_every_option_it_has_not_left_to_the_word_opt
 
 
 def test_the_parser_knows_the_option_before_the_verbs() -> None:
-    assert "--version" in build_parser([])._option_string_actions
+    assert "--version" in build_parser()._option_string_actions
     assert ".Op Fl -version" in page("socketgate.8")
 
 

@@ -17,6 +17,7 @@ from enum import IntEnum
 from typing import NoReturn, Protocol
 
 from socketgate import __version__
+from socketgate.cli.streams import open_missing_streams, put
 from socketgate.errors import GateUnreachable, NotPermitted, SocketgateError
 
 #: verb -> its module in this package, in the order `socketgate --help` lists them.
@@ -37,6 +38,9 @@ VERBS = {
     "metrics": "metrics",
     "import": "import_xinetd",
 }
+
+#: The verbs whose last words are a program and its own arguments, which are left as they are.
+PROGRAMS = frozenset({"exec", "launch", "unit"})
 
 
 class ExitCode(IntEnum):
@@ -100,8 +104,8 @@ def load_verb(name: str) -> Verb:
     return module
 
 
-def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
-    """The parser for these verbs: all of them for help and completions, else the one in use."""
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs, which knows their help; a verb that was typed has its own."""
     parser = Parser(
         prog="socketgate",
         description="TCP Wrappers for systemd: hosts.allow and hosts.deny for every daemon",
@@ -110,17 +114,26 @@ def build_parser(verbs: Sequence[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"socketgate {__version__}")
     subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for name in verbs:
-        verb = load_verb(name)
-        subparser = subparsers.add_parser(name, help=verb.HELP, description=verb.HELP)
-        verb.configure(subparser)
-        subparser.set_defaults(run=verb.run, parser=subparser)
+    for name in VERBS:
+        subparsers.add_parser(name, help=load_verb(name).HELP)
     return parser
+
+
+def parse(name: str, words: Sequence[str]) -> argparse.Namespace:
+    """What is typed after a verb: options and words in any order, as of other commands.
+
+    argparse can do that (`parse_intermixed_args`), but not in a subparser.
+    """
+    verb = load_verb(name)
+    parser = Parser(prog=f"socketgate {name}", description=verb.HELP)
+    verb.configure(parser)
+    parser.set_defaults(run=verb.run)
+    return parser.parse_args(words) if name in PROGRAMS else parser.parse_intermixed_args(words)
 
 
 def unknown_verb(word: str) -> str:
     """What to say of a word that is no verb; empty for one that is, and for an option."""
-    if word in VERBS or word.startswith("-"):
+    if word in VERBS or (word.startswith("-") and word != "--"):
         return ""
     if not word:
         return "which verb? 'socketgate --help' lists them"
@@ -144,19 +157,27 @@ def _level_for_journal() -> str:
 
 def main(words: Sequence[str]) -> int:
     """Run one command; the answer is the exit code. Errors for the user are one line on stderr."""
-    named = words[0] if words else ""
-    if problem := unknown_verb(named):
-        print(f"socketgate: {problem}", file=sys.stderr)
-        return ExitCode.WRONG
-    parser = build_parser([named] if named in VERBS else list(VERBS))
-    arguments, left = parser.parse_known_args(words)
-    if left:
-        arguments.parser.error(f"unrecognized arguments: {' '.join(left)}")
+    open_missing_streams()
     try:
-        code: int = arguments.run(arguments)
+        try:
+            return _run(words)
+        finally:
+            put("")  # what print() and argparse have left: at the interpreter's end it is too late
     except SocketgateError as error:
         print(f"{_level_for_journal()}socketgate: {error}", file=sys.stderr)
         return exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _run(words: Sequence[str]) -> int:
+    """The same. Raises SocketgateError; SystemExit for --help, --version and what argparse says."""
+    named = words[0] if words else ""
+    if problem := unknown_verb(named):
+        print(f"socketgate: {problem}", file=sys.stderr)
+        return ExitCode.WRONG
+    if named not in VERBS:
+        build_parser().parse_args(words)
+    arguments = parse(named, words[1:])
+    code: int = arguments.run(arguments)
     return code

@@ -13,7 +13,7 @@ from socketgate.accountcheck import account_faults
 from socketgate.answers import ExplainAnswer
 from socketgate.bans import Ban, Bans
 from socketgate.banstore import Store
-from socketgate.cli import ExitCode, Parser
+from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import is_own_session, own_address
 from socketgate.cli.check import as_json, as_text, in_order
 from socketgate.cli.explaintext import WORDS, answer_text, reason
@@ -60,20 +60,6 @@ MAX_TEXT = 255
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    _add_options(parser)
-    # argparse takes words between options only by itself, and not in a subparser: see `run`.
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-
-
-def _parse_rest(arguments: argparse.Namespace) -> None:
-    """The words from the first one on that is no option, with the options between them."""
-    parser = Parser(prog="socketgate explain", description=HELP)
-    _add_options(parser)
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    parser.parse_intermixed_args(arguments.rest, arguments)
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage, parser.epilog = USAGE, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
@@ -88,11 +74,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add_pager(parser)
     parser.set_defaults(allow=None, deny=None)
     add_gates(parser)
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
-    _parse_rest(arguments)
     question = question_of(arguments.words, may_have_port=arguments.files)
     differs = ""
     if arguments.files:

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from socketgate.cli import ExitCode, Parser
+from socketgate.cli import ExitCode
 from socketgate.cli.matchlines import answer_lines
 from socketgate.cli.matchtext import answer_json, answer_text
 from socketgate.cli.output import (
     Tone,
     add_pager,
     count,
-    discard_output,
     json_text,
     paint_for,
     printable,
@@ -30,7 +29,6 @@ from socketgate.errors import ConfigError, RuleError
 from socketgate.lookups import Lookups
 from socketgate.rulefiles import read_sources
 from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
-from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.rules.text import find_outside
 
@@ -66,12 +64,6 @@ class Asked:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the verb's arguments."""
-    _add_options(parser)
-    # argparse takes words between options only by itself, and not in a subparser: see `run`.
-    parser.add_argument("rest", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
-
-
-def _add_options(parser: argparse.ArgumentParser) -> None:
     parser.usage, parser.epilog = USAGE, EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     add_files(parser)
@@ -91,14 +83,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
         help="answer requests from standard input: one JSON object on each line",
     )
     add_pager(parser)
-
-
-def _parse_rest(arguments: argparse.Namespace) -> None:
-    """The words from the first one on that is no option, with the options between them."""
-    parser = Parser(prog="socketgate match", description=HELP)
-    _add_options(parser)
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    parser.parse_intermixed_args(arguments.rest, arguments)
 
 
 def add_files(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +112,6 @@ def configured(arguments: argparse.Namespace) -> Config:
 
 def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
-    _parse_rest(arguments)
     asked = None if arguments.jsonl else parse_words(arguments.words)
     config = configured(arguments)
     if arguments.libwrap or asked is None:
@@ -138,7 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "--jsonl takes its requests from standard input, and looks nothing up"
             )
         sources = read_sources(config.rules, extensions=False)
-        return _answer_lines(sources)
+        return answer_lines(sys.stdin.buffer, sys.stdout, sources)
     given = given_by(asked)
     addresses = client_addresses(asked.client, may_resolve=arguments.resolve)
     sources = read_sources(config.rules, extensions=not arguments.libwrap)
@@ -159,14 +143,6 @@ def run(arguments: argparse.Namespace) -> int:
     show(text, by_pager=not arguments.no_pager)
     denied = any(one.verdict.access is Access.DENY for one in answers)
     return ExitCode.DENIED if denied else ExitCode.OK
-
-
-def _answer_lines(sources: Sources) -> int:
-    try:
-        return answer_lines(sys.stdin.buffer, sys.stdout, sources)
-    except BrokenPipeError:
-        discard_output()
-        return ExitCode.OK
 
 
 def parse_words(words: Sequence[str]) -> Asked:

@@ -20,6 +20,7 @@ from typing import TextIO
 
 from socketgate.cli import ExitCode
 from socketgate.cli.matchtext import verdict_json
+from socketgate.cli.streams import put
 from socketgate.dryrun import Given, answer_given, with_given_files
 from socketgate.rules.request import UNKNOWN, Endpoint, Fact, Request
 from socketgate.rules.source import Directory, Source, Sources, Text
@@ -46,7 +47,7 @@ class Rules:
 
 
 def answer_lines(lines: Iterable[bytes], output: TextIO, sources: Sources) -> int:
-    """Answer each line at once; the answer is the exit code."""
+    """Answer each line at once, while anybody reads; the answer is the exit code."""
     tables = {Rules(): build_table(sources)}
     code = ExitCode.OK
     for line in lines:
@@ -58,8 +59,8 @@ def answer_lines(lines: Iterable[bytes], output: TextIO, sources: Sources) -> in
                 "verdict": "deny", "twist": False, "file": None, "line": None,
                 "errors": [str(error)],
             }  # fmt: skip
-        output.write(json.dumps(answer) + "\n")
-        output.flush()
+        if not put(json.dumps(answer) + "\n", output):
+            break
     return code
 
 

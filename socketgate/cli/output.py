@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
 
-from socketgate.errors import SocketgateError
+from socketgate.cli.streams import put
 
 #: systemd's own: quit if it fits on the screen, keep colours, don't clear the screen.
 LESS_OPTIONS = "FRSXMK"
@@ -131,26 +131,12 @@ def show(text: str, *, by_pager: bool = True) -> None:
 
 
 def write(text: str) -> None:
-    """Print it at once. A reader that has seen enough is no error; else raises SocketgateError.
+    """Print it at once, by `streams.put`.
 
     What the locale has no letter for is escaped, as Python does on standard error.
     """
     encoding = sys.stdout.encoding
-    try:
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        discard_output()
-    except OSError as error:
-        discard_output()
-        raise SocketgateError(f"standard output: {error.strerror}") from error
-
-
-def discard_output() -> None:
-    """Nobody reads any more: what is still buffered must not raise again at the exit."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
+    put(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def pager_words(environ: Mapping[str, str]) -> list[str]:

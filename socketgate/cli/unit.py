@@ -2,13 +2,13 @@
 """`socketgate unit`: prints, installs or removes the units that put a program behind the gate."""
 
 import argparse
-import json
 import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from socketgate.cli import ExitCode
+from socketgate.cli.output import json_text, write
 from socketgate.errors import ConfigError
 from socketgate.unitcheck import (
     parse_listens,
@@ -153,7 +153,7 @@ def _print(arguments: argparse.Namespace, plan: Plan) -> int:
         _print_json(files=described, notes=plan.program.notes)
         return ExitCode.OK
     notes = [_note(note) + "\n" for note in plan.program.notes]
-    print("\n".join([*notes, *map(_shown, files)]), end="")
+    write("\n".join([*notes, *map(_shown, files)]))
     return ExitCode.OK
 
 
@@ -203,11 +203,13 @@ def _report(
     if arguments.json:
         _print_json(written=changes.written, removed=changes.removed, notes=notes, next=command)
         return
-    for done, paths in (("wrote", changes.written), ("removed", changes.removed)):
-        for path in paths:
-            print(done, path)
-    print("\n".join(map(_note, notes)), end="\n" if notes else "")
-    print(f"Next: {command}" if command else "Nothing has changed.")
+    lines = [
+        *(f"wrote {path}" for path in changes.written),
+        *(f"removed {path}" for path in changes.removed),
+        *map(_note, notes),
+        f"Next: {command}" if command else "Nothing has changed.",
+    ]
+    write("".join(f"{line}\n" for line in lines))
 
 
 def _shown(file: UnitFile) -> str:
@@ -226,4 +228,4 @@ def _note(text: str) -> str:
 
 
 def _print_json(**values: object) -> None:
-    print(json.dumps(values, indent=2))
+    write(json_text(values))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from socketgate import __version__
-from socketgate.cli import INTERRUPTED, VERBS, ExitCode, build_parser, load_verb, main
+from socketgate.cli import INTERRUPTED, VERBS, ExitCode, load_verb, main, parse
 from tests.support.verbs import options_of
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -68,6 +68,11 @@ def test_the_version_is_the_package_s(capsys: pytest.CaptureFixture[str]) -> Non
         pytest.param(
             ["qqq"], "there is no verb 'qqq': 'socketgate --help' lists those there are", id="far"
         ),
+        pytest.param(
+            ["--", "status"],
+            "there is no verb '--': 'socketgate --help' lists those there are",
+            id="two-dashes",
+        ),
         pytest.param([], "which verb? 'socketgate --help' lists them", id="none"),
     ],
 )
@@ -87,15 +92,44 @@ def test_a_mistake_in_the_arguments_is_one_line_with_what_to_type_next(
 
 
 def test_only_the_typed_verb_s_module_is_loaded() -> None:
-    parser = build_parser(["run"])
-    with pytest.raises(SystemExit):
-        parser.parse_args(["unit"])
+    program = "import sys; from socketgate.cli import parse; parse('run', []); print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    of_verbs = {f"socketgate.cli.{name}" for name in VERBS.values()}
+    assert of_verbs & set(done.stdout.split()) == {"socketgate.cli.run"}
 
 
-def test_a_parser_knows_what_to_run() -> None:
-    arguments = build_parser(["run"]).parse_args(["run", "--config", "/x"])
+def test_what_was_typed_says_what_to_run() -> None:
+    arguments = parse("run", ["--config", "/x"])
     assert isinstance(arguments, argparse.Namespace)
-    assert (arguments.verb, arguments.config) == ("run", Path("/x"))
+    assert (arguments.run, arguments.config) == (load_verb("run").run, Path("/x"))
+
+
+@pytest.mark.parametrize(
+    ("typed_words", "found", "words"),
+    [
+        pytest.param("ban A --for 1m B", "net", ["A", "B"], id="ban"),
+        pytest.param("ban A -- B", "net", ["A", "B"], id="after-two-dashes"),
+        pytest.param("unban A --prefix 64 B", "net", ["A", "B"], id="unban"),
+        pytest.param("bans --json A --origin x", "net", "A", id="bans"),
+        pytest.param("match sshd --json A name=x", "words", ["sshd", "A", "name=x"], id="match"),
+        pytest.param("explain sshd --json A", "words", ["sshd", "A"], id="explain"),
+        pytest.param("status --json NAME --gates D", "name", "NAME", id="status"),
+        pytest.param("top --count 1 NAME --json", "name", "NAME", id="top"),
+        pytest.param("reload --json NAME", "name", "NAME", id="reload"),
+        pytest.param("import xinetd A --json B", "files", ["A", "B"], id="import"),
+        pytest.param("unit --listen 1 NAME --json -- P -i", "name", "NAME", id="unit"),
+        pytest.param("unit N --listen 1 -- P -i --x", "program", ["P", "-i", "--x"], id="program"),
+        pytest.param("launch --max 1 P -i", "command", ["P", "-i"], id="launch"),
+    ],
+)
+def test_words_stand_before_between_and_behind_options(
+    typed_words: str, found: str, words: object
+) -> None:
+    verb, *rest = typed_words.split()
+    value = getattr(parse(verb, rest), found)
+    assert ([str(one) for one in value] if isinstance(value, list) else value) == words
 
 
 def test_the_exit_codes_are_the_contract_s() -> None:

@@ -3,13 +3,13 @@
 
 import pytest
 
-from socketgate.cli import ExitCode, build_parser, main
+from socketgate.cli import ExitCode, main, parse
 from socketgate.cli.exec import run
 from socketgate.takeover import NOT_PERMITTED, UNREACHABLE, WRONG
 
 
 def test_all_words_are_left_to_the_taking_over() -> None:
-    arguments = build_parser(["exec"]).parse_args(["exec", "sshd", "-i", "--verbose"])
+    arguments = parse("exec", ["sshd", "-i", "--verbose"])
     assert arguments.words == ["sshd", "-i", "--verbose"]
     assert arguments.run is run
 
