@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
@@ -167,7 +167,11 @@ class Gate:
             and self.waiting_in_line < self._stations.limits.held_connections
         )
         if may_read and not self._is_reading:
-            self._loop.add_reader(self.listener.sock, self._on_readable)
+            try:
+                self._loop.add_reader(self.listener.sock, self._on_readable)
+            except OSError as error:  # epoll_ctl(2): ENOSPC, ENOMEM; it passes
+                self._cannot_accept(f"epoll_ctl: {error.strerror}")
+                return
         elif self._is_reading and not may_read:
             self._loop.remove_reader(self.listener.sock)
         self._is_reading = may_read
@@ -182,7 +186,10 @@ class Gate:
                 self._accepted.append(connection)
                 self._is_short = False
         except CannotAccept as error:
-            self._cannot_accept(error)
+            self._cannot_accept(f"accept: {error}")
+        except Exception:  # as below: nobody else is accepted at once
+            log.exception("%s: accept", self.listener.name)
+            self._cannot_accept("accept failed")
         # Whatever was written to the files before these clients came is seen from here on.
         try:
             self._stations.look_for_changes()
@@ -197,10 +204,9 @@ class Gate:
         """Connections that wait for the rules or for a backend."""
         return len(self._accepted) + self.handoff.held_count
 
-    def _cannot_accept(self, error: CannotAccept) -> None:
+    def _cannot_accept(self, error: str) -> None:
         if not self._is_short:
-            text = "%s: accept: %s; clients wait in the kernel's queue"
-            log.error(text, self.listener.name, error)
+            log.error("%s: %s; clients wait in the kernel's queue", self.listener.name, error)
         self._is_short = self._is_pausing = True
         self._loop.call_later(CANNOT_ACCEPT_SECONDS, self._try_again)
 
@@ -219,7 +225,7 @@ class Gate:
             except OSError:
                 self._end(connection, Outcome.CLIENT_GONE)
                 return
-            if self._stations.bans.count and self._refuse_banned(connection):
+            if self._is_ip and self._stations.bans.count and self._refuse_banned(connection):
                 return
             verdict = self._policy.verdict(connection.address) if self._is_ip else None
             if verdict is None:
@@ -236,8 +242,6 @@ class Gate:
 
     def _refuse_banned(self, connection: Connection) -> bool:
         """Whether a ban concerns the client; then this was its end."""
-        if not self._is_ip:
-            return False
         ban = self._stations.bans.find(connection.bare_address, self.listener.name, time.time())
         if ban is None:
             return False
@@ -256,25 +260,24 @@ class Gate:
             return
         connection.verdict = so_far(judgement.answer)
         hearing = self._hearing(connection)
-        self._in_task(hearing, self._decide_later(hearing, table, judgement))
+        self._in_task(hearing, partial(self._decide_later, hearing, table, judgement))
 
-    def _in_task(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
+    def _in_task(self, hearing: Hearing, rest: Callable[[], Awaitable[None]]) -> None:
         """Go the rest of the way in a task, unless too many do already."""
         connection = hearing.connection
         who = prefixes_of(connection.address.encode())
         if not self._stations.deciding.take(who):
-            rest.close()
             self._end(connection, Outcome.OVER_LIMIT)
             return
         task = self._loop.create_task(self._guarded(hearing, rest))
         self._tasks[task] = connection
         task.add_done_callback(lambda done: self._task_done(done, who))
 
-    async def _guarded(self, hearing: Hearing, rest: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, hearing: Hearing, rest: Callable[[], Awaitable[None]]) -> None:
         """The rest of the way; whatever goes wrong on it denies."""
         connection = hearing.connection
         try:
-            await rest
+            await rest()
         except CannotAct as error:
             self._refuse(connection, str(error))
         except asyncio.CancelledError:
@@ -310,7 +313,7 @@ class Gate:
         self._adopt(connection, verdict)
         if verdict.actions and needs_errand(verdict.actions):
             hearing = self._hearing(connection)
-            self._in_task(hearing, self._act(hearing, verdict))
+            self._in_task(hearing, partial(self._act, hearing, verdict))
             return
         self._finish(connection, verdict)
 

@@ -34,8 +34,8 @@ def port() -> Iterator[socket.socket]:
         yield sock
 
 
-def gate_in(folder: Path, port: socket.socket, deny: str = "") -> RunningGate:
-    settings = f'[daemon.test]\nbackend = "{folder}/backend.sock"\n'
+def gate_in(folder: Path, port: socket.socket, deny: str = "", limits: str = "") -> RunningGate:
+    settings = f'[limits]\n{limits}\n[daemon.test]\nbackend = "{folder}/backend.sock"\n'
     return RunningGate(folder, [("test", port)], deny=deny, settings=settings)
 
 
@@ -91,6 +91,26 @@ def test_who_can_t_be_accepted_waits_in_the_kernel_s_queue(
                 waiting[0].recv(1)
         gate.wait_entries(CLIENTS, SOCKETGATE_OUTCOME="refused")
         assert len(gate.wait_entries(1, MESSAGE=text)) == 1
+
+
+@errors(errno.ENOSPC, errno.ENOMEM)
+def test_a_listener_that_can_t_be_watched_is_tried_again(
+    tmp_path: Path, port: socket.socket, error: int
+) -> None:
+    """Of the gate's calls the first is for the backend, the next for the listener again."""
+    text = f"test: epoll_ctl: {os.strerror(error)}; clients wait in the kernel's queue"
+    with (
+        gate_in(tmp_path, port, limits="held-connections = 1") as gate,
+        clients(port, 1) as first,
+        contextlib.ExitStack() as stack,
+    ):
+        assert_settled(gate)
+        with answered(gate.pid, "epoll_ctl", error, when="2+"):
+            stack.enter_context(greeting(tmp_path / "backend.sock", 2))
+            assert_greeted(first)
+            gate.wait_entries(1, MESSAGE=text)
+            second = stack.enter_context(clients(port, 1))
+        assert_greeted(second)
 
 
 @errors(errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.EPERM)
