@@ -94,11 +94,13 @@ def own_folder(variable: str, environ: Mapping[str, str], name: str) -> Path | N
     system, home_variable, home = FOLDERS[variable]
     if os.geteuid() != 0:
         system = environ.get(home_variable) or home
-    folder = Path(system).expanduser() / "socketgate" / name
+    folder = Path(system, "socketgate", name)
     try:
+        folder = folder.expanduser()
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except OSError as error:
-        log.warning("%s: %s; nothing is kept there", folder, error.strerror)
+    except (OSError, RuntimeError) as error:  # RuntimeError: neither HOME nor an account
+        reason = error.strerror if isinstance(error, OSError) else error
+        log.warning("%s: %s; nothing is kept there", folder, reason)
         return None
     return folder
 

@@ -10,10 +10,15 @@ NOBODY = 65534
 
 def as_nobody(work: Callable[[], str], *, folder: int | None = None) -> str:
     """What a function answers when nobody(65534) runs it, in this folder if one is given."""
+    return as_user(NOBODY, work, folder=folder)
+
+
+def as_user(uid: int, work: Callable[[], str], *, folder: int | None = None) -> str:
+    """The same for any user, also for a number that no account has."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _child(work, write_end, folder)
+        _child(uid, work, write_end, folder)
     os.close(write_end)
     with os.fdopen(read_end, "rb") as file:
         answer = file.read()
@@ -21,15 +26,15 @@ def as_nobody(work: Callable[[], str], *, folder: int | None = None) -> str:
     return answer.decode()
 
 
-def _child(work: Callable[[], str], write_end: int, folder: int | None) -> None:
+def _child(uid: int, work: Callable[[], str], write_end: int, folder: int | None) -> None:
     """Never returns."""
     answer = ""
     try:
         if folder is not None:
             os.fchdir(folder)
         os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        os.setgid(uid)
+        os.setuid(uid)
         answer = work()
     except BaseException:  # noqa: BLE001  # whatever it is, the test is to see it
         answer = traceback.format_exc()

@@ -18,8 +18,11 @@ from socketgate.journal import Journal
 from socketgate.notify import Notifier
 from tests.support.backendstub import BackendStub, Peer
 from tests.support.clients import client_of, listening
-from tests.support.forked import as_nobody
+from tests.support.forked import as_nobody, as_user
 from tests.support.waiting import PATIENCE_SECONDS, Happenings, environment, open_descriptors, play
+
+#: A number no user has.
+NO_ACCOUNT = 54321
 
 
 class Stage:
@@ -262,6 +265,12 @@ def test_run_by_hand_the_user_s_own_state_folder_is_made() -> None:
             return f"{folder} {oct((folder or Path('/')).stat().st_mode & 0o777)}"
 
         assert as_nobody(made) == f"{wanted} 0o750"
+
+
+def test_for_a_user_without_account_and_home_nothing_is_kept() -> None:
+    with environment(HOME=None):
+        answer = as_user(NO_ACCOUNT, lambda: str(own_folder("STATE_DIRECTORY", {}, "sshd")))
+    assert answer == "None"
 
 
 def test_where_no_folder_can_be_made_nothing_is_kept() -> None:
