@@ -130,8 +130,16 @@ def _peer_groups(sock: socket.socket) -> tuple[int, ...]:
 class Control:
     """Serves the control socket from `open` to `close`."""
 
-    def __init__(self, path: Path, rights: Rights, methods: Mapping[str, Method]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        rights: Rights,
+        methods: Mapping[str, Method],
+        *,
+        reply_seconds: float = REPLY_SECONDS,
+    ) -> None:
         self.path = path
+        self._reply_seconds = reply_seconds
         self._rights = rights
         self._methods = methods
         self._loop = asyncio.get_running_loop()
@@ -215,6 +223,7 @@ class Control:
     async def _serve(self, sock: socket.socket, right: Right) -> None:
         """One connection: call after call, until it ends or misbehaves."""
         reader, writer = await asyncio.open_unix_connection(sock=sock, limit=MAX_CALL_BYTES)
+        writer.transport.set_write_buffer_limits(0)  # `drain` waits until all of it is taken
         idle_seconds = STRANGER_SECONDS if right is Right.NOTHING else IDLE_SECONDS
         try:
             while True:
@@ -224,7 +233,7 @@ class Control:
                 reply = await self._reply(call, right)
                 if not call.is_oneway:
                     writer.write(reply)
-                    async with asyncio.timeout(REPLY_SECONDS):
+                    async with asyncio.timeout(self._reply_seconds):
                         await writer.drain()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, NotVarlink, TimeoutError):
             pass  # it has ended, speaks something else or is too slow: it is hung up on

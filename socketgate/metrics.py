@@ -7,7 +7,6 @@ No label ever has a client's address: strangers would make a time series each.
 """
 
 import asyncio
-import contextlib
 import errno
 import os
 import tempfile
@@ -33,9 +32,9 @@ class Silence(Enum):
 #: What every gate answers, by its name.
 Answers = Mapping[str, CountersAnswer | Silence]
 
-#: A scrape's question is never longer, in bytes; it must be there within so many seconds.
+#: A scrape's question is never longer, in bytes; within so many seconds the answer must be taken.
 MAX_REQUEST_BYTES = 8192
-REQUEST_SECONDS = 10.0
+SCRAPE_SECONDS = 10.0
 #: Scrapes at once; further ones are turned away.
 MAX_SCRAPES = 16
 
@@ -179,8 +178,9 @@ def write_file(path: Path, text: bytes) -> None:
 class Scrapes:
     """Answers HTTP: `GET /metrics`, and nothing else."""
 
-    def __init__(self, read: Callable[[], Answers]) -> None:
+    def __init__(self, read: Callable[[], Answers], *, seconds: float = SCRAPE_SECONDS) -> None:
         self._read = read
+        self._seconds = seconds
         self._count = 0
         self._reading: asyncio.Task[Answers] | None = None
 
@@ -191,21 +191,20 @@ class Scrapes:
         return await asyncio.shield(self._reading)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, one answer."""
+        """One connection, one answer, and its end, also for who doesn't take it."""
         self._count += 1
         try:
             if self._count <= MAX_SCRAPES:
-                async with asyncio.timeout(REQUEST_SECONDS):
+                async with asyncio.timeout(self._seconds):
                     head = await reader.readuntil(b"\r\n\r\n")
                     writer.write(await self._answer(head))
-                    await writer.drain()
+                    writer.close()
+                    await writer.wait_closed()
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError, OSError):
             pass  # nobody who scrapes does that
         finally:
             self._count -= 1
-            writer.close()
-            with contextlib.suppress(OSError):
-                await writer.wait_closed()
+            writer.transport.abort()
 
     async def _answer(self, head: bytes) -> bytes:
         request, *lines = head.decode("latin-1").split("\r\n")

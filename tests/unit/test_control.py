@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import resource
+import select
 import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -28,6 +29,12 @@ async def echo(parameters: Mapping[str, object]) -> Mapping[str, object]:
     return {"heard": dict(parameters)}
 
 
+async def answer_at_length(_parameters: Mapping[str, object]) -> Mapping[str, object]:
+    """A little more than the kernel takes of an answer that nobody reads."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        return {"text": "x" * (sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) + 20_000)}
+
+
 async def break_down(_parameters: Mapping[str, object]) -> Mapping[str, object]:
     raise RuntimeError("a mistake of ours")
 
@@ -36,12 +43,15 @@ METHODS = {
     "Look": Method(Right.LOOK, echo),
     "Change": Method(Right.CHANGE, echo),
     "Break": Method(Right.LOOK, break_down),
+    "Long": Method(Right.LOOK, answer_at_length),
 }
 
 
-def controlled(folder: Path, scene: Scene, rights: Rights = NO_GROUPS) -> None:
+def controlled(
+    folder: Path, scene: Scene, rights: Rights = NO_GROUPS, *, reply_seconds: float = 10.0
+) -> None:
     async def with_control() -> None:
-        control = Control(folder / "control", rights, METHODS)
+        control = Control(folder / "control", rights, METHODS, reply_seconds=reply_seconds)
         control.open()
         try:
             await scene(control)
@@ -274,6 +284,21 @@ def test_a_client_that_takes_no_answer_holds_nobody_up(tmp_path: Path) -> None:
             assert await other.call(f"{INTERFACE}.Look") is not None
 
     controlled(tmp_path, scene)
+
+
+def test_who_takes_no_answer_in_time_is_hung_up_on(tmp_path: Path) -> None:
+    async def scene(control: Control) -> None:
+        with Client(control) as deaf:
+            await deaf.say(encode({"method": f"{INTERFACE}.Long"}))
+            with select.epoll() as hung_up:
+                hung_up.register(deaf.sock, select.EPOLLRDHUP)
+                seen = asyncio.Event()
+                deaf.loop.add_reader(hung_up, seen.set)
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await seen.wait()
+                deaf.loop.remove_reader(hung_up)
+
+    controlled(tmp_path, scene, reply_seconds=0.05)
 
 
 def test_closing_hangs_up_on_everybody(tmp_path: Path) -> None:

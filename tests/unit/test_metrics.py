@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import asyncio
 import os
+import socket
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from socketgate.answers import CountersAnswer, GateCounters
 from socketgate.errors import GateUnreachable
 from socketgate.metrics import FAMILIES, MAX_SCRAPES, Answers, Scrapes, Silence, encode, write_file
+from tests.support.waiting import PATIENCE_SECONDS
 
 SOCKET = GateCounters(
     daemon="sshd",
@@ -192,6 +194,28 @@ def test_two_scrapes_at_once_ask_the_gates_once() -> None:
 
 def test_a_request_that_never_ends_gets_nothing() -> None:
     assert answer_to(b"GET /metrics HTTP/1.1\r\nX: " + b"x" * 9000) == b""
+
+
+def test_who_never_reads_is_hung_up_on() -> None:
+    scrapes = Scrapes(lambda: {f"gate{number}": GATE for number in range(200)}, seconds=0.05)
+
+    async def scrape_without_reading() -> None:
+        ended = asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await scrapes.serve(reader, writer)
+            ended.set()
+
+        with socket.create_server(("127.0.0.1", 0)) as listening, socket.socket() as deaf:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            deaf.connect(listening.getsockname())
+            deaf.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+            async with await asyncio.start_server(serve, sock=listening):
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await ended.wait()
+
+    asyncio.run(scrape_without_reading())
 
 
 def test_one_scrape_too_many_gets_nothing() -> None:
