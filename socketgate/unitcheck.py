@@ -92,6 +92,8 @@ def parse_socket_path(text: str) -> str:
     """The path of a Unix socket."""
     if CONTROL_CHARACTER.search(text) or not text.startswith("/") or text.endswith(("/", " ")):
         raise ConfigError(f"path {text!r}: must be absolute, without control characters")
+    if not _is_utf8(text):
+        raise ConfigError(f"path {text!r}: a unit file must be UTF-8")
     if len(os.fsencode(text)) > MAX_SOCKET_PATH_BYTES:
         raise ConfigError(
             f"path {text[:20] + '...'!r}: at most {MAX_SOCKET_PATH_BYTES} bytes, see unix(7)"

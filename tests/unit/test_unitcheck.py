@@ -193,6 +193,11 @@ def test_a_path_that_is_none_is_refused(text: str) -> None:
         parse_socket_path(text)
 
 
+def test_a_path_that_no_unit_file_can_have_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must be UTF-8"):
+        parse_socket_path("/run/\udcff.sock")
+
+
 def test_a_program_keeps_its_arguments() -> None:
     assert parse_program(["/bin/x", "a b", "", "ü\n"]) == ("/bin/x", "a b", "", "ü\n")
 
