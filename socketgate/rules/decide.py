@@ -17,8 +17,6 @@ from socketgate.rules.steps import Run
 from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
 
-__all__ = ["Verdict", "decide"]
-
 
 def decide(table: RuleTable, request: Request) -> Verdict | Need:
     """Judge a request against a table, or say what must be looked up first."""

@@ -54,13 +54,6 @@ def unknown_letters(text: bytes) -> list[bytes]:
     return [one for one in dict.fromkeys(letters) if one not in _KEPT and one not in _MADE]
 
 
-def client_label(request: Request) -> bytes:
-    """`user@host` as tcpd logs it: not cleaned, known facts only."""
-    facts = Facts(request)
-    facts.see_everything()
-    return _client(facts)
-
-
 def _letter(letter: bytes, facts: Facts) -> bytes:
     if show := _KEPT.get(letter):
         return _clean_in_place(show(facts), facts)
@@ -78,20 +71,15 @@ def _clean_in_place(shown: Subject, facts: Facts) -> bytes:
 
 
 def _client(facts: Facts) -> bytes:
-    """`%c` when it is made of two texts, the user's and the host's."""
+    """`%c`: the user's name and the host's; the host's alone is shown as it is kept."""
     user = facts.seen_user()
-    host = facts.client.label().raw
-    return host if user is None or user.plain == UNKNOWN else user.raw + b"@" + host
-
-
-def _client_or_host(facts: Facts) -> bytes:
-    user = facts.seen_user()
+    host = facts.client.label()
     if user is None or user.plain == UNKNOWN:
-        return _clean_in_place(facts.client.label(), facts)
-    return _client(facts)
+        return _clean_in_place(host, facts)
+    return user.raw + b"@" + host.raw
 
 
-def _server_or_daemon(facts: Facts) -> bytes:
+def _server(facts: Facts) -> bytes:
     host = facts.server.label()
     if host.plain == UNKNOWN:
         return _clean_in_place(facts.daemon, facts)
@@ -115,8 +103,8 @@ _KEPT: dict[bytes, Callable[[Facts], Subject]] = {
 }
 #: Letters that show a text made for the purpose.
 _MADE: dict[bytes, Callable[[Facts], bytes]] = {
-    b"c": _client_or_host,
-    b"s": _server_or_daemon,
+    b"c": _client,
+    b"s": _server,
     b"r": lambda facts: _port(facts.client),
     b"R": lambda facts: _port(facts.server),
     b"p": lambda facts: b"%d" % facts.request.pid,

@@ -6,7 +6,7 @@ Request ──decide()──▶ Verdict          the judgement, with the rule it
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from socketgate.rules.option import Action, Inherited
@@ -95,16 +95,7 @@ class Request:
 
     def with_fact(self, fact: Lookup, answer: Answer) -> "Request":
         """The same request, one fact richer."""
-        return Request(
-            daemon=self.daemon,
-            client=self.client,
-            server=self.server,
-            pid=self.pid,
-            facts={**self.facts, fact: answer},
-            seen=self.seen,
-            zones=self.zones,
-            uid=self.uid,
-        )
+        return replace(self, facts={**self.facts, fact: answer})
 
 
 class Access(Enum):

@@ -8,7 +8,7 @@ from pathlib import Path
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 from typing import TypedDict
 
-from socketgate.rules.decide import Verdict, decide
+from socketgate.rules.decide import decide
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,
@@ -23,6 +23,7 @@ from socketgate.rules.request import (
 )
 from socketgate.rules.source import Absent, Directory, Source, Sources, Text, Unreadable
 from socketgate.rules.table import RuleTable
+from socketgate.rules.verdict import Verdict
 
 CASES = Path(__file__).parent.parent / "corpus" / "cases.jsonl"
 #: Where the host files of a case are taken to be.

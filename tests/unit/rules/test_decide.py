@@ -3,7 +3,7 @@ import dataclasses
 
 import pytest
 
-from socketgate.rules.decide import Verdict, decide
+from socketgate.rules.decide import decide
 from socketgate.rules.option import Severity, Spawn
 from socketgate.rules.request import (
     Access,
@@ -20,6 +20,7 @@ from socketgate.rules.request import (
 )
 from socketgate.rules.source import Directory, Source, Sources, Text, Unreadable
 from socketgate.rules.table import RuleTable, build_table
+from socketgate.rules.verdict import Verdict
 
 REQUEST = Request(daemon=b"sshd", client=Endpoint(b"10.1.2.3"))
 

@@ -4,7 +4,6 @@ import pytest
 from socketgate.rules.expand import (
     MAX_BYTES,
     ExpansionTooLong,
-    client_label,
     expand,
     expanded,
     unknown_letters,
@@ -119,10 +118,6 @@ def test_a_result_may_be_just_so_long() -> None:
 def test_a_longer_result_is_refused() -> None:
     with pytest.raises(ExpansionTooLong):
         expand(b"x" * (MAX_BYTES - 7) + b"%a", request())
-
-
-def test_the_label_for_the_journal_is_not_cleaned() -> None:
-    assert client_label(request(name=b"a;b", user=b"bob")) == b"bob@a;b"
 
 
 def test_letters_that_nothing_is_put_in_for_are_known_beforehand() -> None:
