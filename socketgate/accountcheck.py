@@ -23,8 +23,8 @@ MAX_SECONDS = 5.0
 class Check:
     """How a kind of name is looked up; `{}` in the texts is the name.
 
-    `look_up` answers True if all is well, False if the name isn't there, else with a text: what is
-    wrong with it.
+    `look_up` answers True if all is well, False if the name isn't there, None if that can't be
+    told and why in the note, else with a text: what is wrong with it.
     """
 
     look_up: Callable[[bytes], Found]

@@ -65,10 +65,10 @@ async def _look_up(pool: LookupPool, use: NameUse, max_seconds: float) -> Diagno
     work = partial(check.look_up, use.name)
     found = await pool.run(key, key, work, timeout_seconds=max_seconds)
     if isinstance(found, Trouble):
-        found = Found(b"failed", found.value)
+        found = Found(None, found.value)
     if found.answer is True:
         return None
-    if found.answer == b"failed":
+    if found.answer is None:
         message = f"{name} can't be looked up now: {found.note}"
         hint = "try again, or leave it with --no-lookups"
         return use.diagnostic(Severity.WARNING, "lookup-failed", message, hint)
@@ -106,9 +106,9 @@ def _addresses_of(name: bytes) -> list[bytes] | Found:
     except socket.gaierror as error:
         if error.errno in NO_SUCH_NAME:
             return Found(answer=False)
-        return Found(b"failed", str(error.strerror))
+        return Found(None, str(error.strerror))
     except (OSError, UnicodeError) as error:
-        return Found(b"failed", str(error))
+        return Found(None, str(error))
     return list(dict.fromkeys(str(info[4][0]).encode() for info in infos))
 
 
@@ -127,7 +127,7 @@ def look_up_netgroup(name: bytes) -> Found:
             words, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MAX_SECONDS
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-        return Found(b"failed", str(error))
+        return Found(None, str(error))
     return Found(answer=result.returncode == 0 and b"(" in result.stdout)
 
 
