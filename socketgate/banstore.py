@@ -214,33 +214,45 @@ class StoreReader:
         )
 
     def _change_over(self) -> list[str]:
-        """Another file is there, or none."""
+        """Another file is there, or none. The bans stay as they are until it is read."""
         earlier = (self._id, self._offset)
         self.close()
         self._id, self._offset, self._line = "", 0, 1
         try:
             self._fd = os.open(self.path, os.O_RDONLY | _OPEN)
-            _check_regular(self._fd)
-            header = parse_header(os.pread(self._fd, MAX_HEADER_BYTES, 0))
         except FileNotFoundError:
             self._bans.clear()
             return []
+        try:
+            return self._begin(*earlier)
+        except OSError:
+            self.close()
+            raise
+
+    def _begin(self, earlier_id: str, earlier_size: int) -> list[str]:
+        """The file was just opened: take it in, or what it adds to the earlier one."""
+        _check_regular(self._fd)
+        beginning = os.pread(self._fd, MAX_HEADER_BYTES, 0)
+        troubles = []
+        goes_on = False
+        try:
+            header = parse_header(beginning)
         except StoreDamaged:
+            troubles.append(f"{self.path}: its first line is damaged: {REMEDY}")
+        else:
+            goes_on = (earlier_id, earlier_size) == (header.earlier_id, header.earlier_size)
+            self._id = header.id
+            self._offset = header.base if goes_on else beginning.index(b"\n") + 1
+        data = _pread_all(self._fd, self._offset)
+        if not goes_on:
             self._bans.clear()
-            return [f"{self.path}: its first line is damaged: {REMEDY}", *self._read_on()]
-        self._id = header.id
-        if earlier == (header.earlier_id, header.earlier_size):
-            self._offset = header.base
-            return self._read_on()
-        self._bans.clear()
-        self._offset = len(os.pread(self._fd, MAX_HEADER_BYTES, 0).partition(b"\n")[0]) + 1
-        return self._read_on()
+        return troubles + self._take_in(data)
 
     def _read_on(self) -> list[str]:
-        """Take in every complete line after those taken in already."""
-        if self._fd < 0:
-            return []
-        data = _pread_all(self._fd, self._offset)
+        return [] if self._fd < 0 else self._take_in(_pread_all(self._fd, self._offset))
+
+    def _take_in(self, data: bytes) -> list[str]:
+        """Every complete line after those taken in already."""
         data = data[: data.rfind(b"\n") + 1]
         reading = parse_lines(data, self._line)
         self._offset += len(data)

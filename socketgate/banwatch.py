@@ -8,6 +8,7 @@ import time
 from socketgate.bans import Bans
 from socketgate.banstore import StoreReader
 from socketgate.config import BansConfig
+from socketgate.errors import BansUnreadable
 from socketgate.watch import Watcher
 
 log = logging.getLogger(__name__)
@@ -15,32 +16,34 @@ log = logging.getLogger(__name__)
 #: Between two looks for bans that have run out: they don't count meanwhile, they only take up room.
 EXPIRE_SECONDS = 60.0
 
-#: Seconds until a store is tried again that could not be read: no event tells when there are
-#: descriptors again.
+#: Seconds until a store is looked at again that could not be read or can't be watched: no event
+#: tells when there are descriptors or watches again.
 AGAIN_SECONDS = 1.0
 
 
 class BansInForce:
-    """Follows the store. Whatever is wrong with it is said once, and what can be read counts."""
+    """Follows the store. Whatever is wrong with it is said once, and what can be read counts.
+
+    While it can't be read at all, the bans are those before.
+    """
 
     def __init__(self, config: BansConfig, watcher: Watcher) -> None:
+        """Raises BansUnreadable: there are none before, and nobody is let in by mistake."""
         self.bans = Bans(config.never_ban)
         self._reader = StoreReader(config.store, self.bans)
         self._watcher = watcher
         self._troubles: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._again: asyncio.TimerHandle | None = None
-        self.on_change()
+        troubles = self._reader.refresh()
+        if self._reader.is_behind:
+            raise BansUnreadable(f"{', '.join(troubles)}; no gate starts without them")
+        self._follow(troubles)
         self._expire()
 
     def on_change(self) -> None:
         """The store may have changed: read what is new."""
-        self._refresh()
-        try:
-            if self._watcher.watch(self.on_change, [str(self._reader.path)]):
-                self._refresh()
-        except OSError as error:
-            self._report([f"{error.filename}: can't be watched for bans: {error.strerror}"])
+        self._follow(self._reader.refresh())
 
     def close(self) -> None:
         """Follow it no more."""
@@ -49,19 +52,27 @@ class BansInForce:
                 timer.cancel()
         self._reader.close()
 
-    def _refresh(self) -> None:
-        self._report(self._reader.refresh())
+    def _follow(self, troubles: list[str]) -> None:
+        """Watch the store as it is now; `troubles` are those of reading it."""
+        is_watched = True
+        try:
+            if self._watcher.watch(self.on_change, [str(self._reader.path)]):
+                troubles = troubles + self._reader.refresh()
+        except OSError as error:
+            is_watched = False
+            text = "can't be watched for bans, and is looked at each second"
+            troubles = [*troubles, f"{error.filename}: {text}: {error.strerror}"]
+        self._report(troubles)
         if self._again is not None:
             self._again.cancel()
-        if self._reader.is_behind:
-            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._refresh)
+        if self._reader.is_behind or not is_watched:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self.on_change)
 
     def _report(self, troubles: list[str]) -> None:
         for trouble in troubles:
             if trouble not in self._troubles:
                 log.error("%s", trouble)
-        if troubles:
-            self._troubles = troubles
+        self._troubles = troubles
 
     def _expire(self) -> None:
         self.bans.expire(time.time())

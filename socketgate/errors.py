@@ -3,6 +3,7 @@
 
 ConfigError          the admin edits socketgate.toml
 RuleError            the admin edits hosts.allow, hosts.deny or a host file
+BansUnreadable       the admin lets the gate read the file of bans
 ActivationError      the admin edits a .socket or .service unit
 LimitReached         the admin raises a limit of the machine
 BackendUnavailable   whoever runs the backend looks after it
@@ -21,6 +22,10 @@ class ConfigError(SocketgateError):
 
 class RuleError(SocketgateError):
     """The rule files can't be used as they are."""
+
+
+class BansUnreadable(SocketgateError):
+    """Who is banned isn't known; the text names the file and says why."""
 
 
 class ActivationError(SocketgateError):

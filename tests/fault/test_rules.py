@@ -2,6 +2,7 @@
 """Whatever happens to the rule files, the old rules stay or the new ones are right."""
 
 import contextlib
+import errno
 import os
 import resource
 import signal
@@ -15,6 +16,7 @@ import pytest
 
 from socketgate.bans import Ban, parse_net
 from socketgate.banstore import Store
+from tests.fault.injected import answered
 from tests.support.running import RunningGate, listening
 
 WAIT_SECONDS = 20.0
@@ -146,11 +148,13 @@ def test_a_change_lost_in_an_overflow_is_seen(tmp_path: Path, port: socket.socke
         assert is_refused(port)
 
 
+NO_WATCHES = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"'
+
+
 def test_without_a_watch_left_the_gate_starts_says_so_and_reloads_by_hand(
     tmp_path: Path, port: socket.socket
 ) -> None:
-    no_watches = 'echo 0 >/proc/sys/user/max_inotify_watches && exec "$@"'
-    with gate_in(tmp_path, port, "", "unshare", "-Ur", "sh", "-c", no_watches, "sh") as gate:
+    with gate_in(tmp_path, port, "", "unshare", "-Ur", "sh", "-c", NO_WATCHES, "sh") as gate:
         texts = [entry.get("MESSAGE", "") for entry in gate.inbox.entries]
         assert any("changes there need 'systemctl reload'" in text for text in texts), texts
         gate.deny.write_text(DENY_ALL)
@@ -212,6 +216,52 @@ def test_a_ban_that_could_not_be_read_for_want_of_descriptors_is_in_force_later(
             gate.signal(signal.SIGHUP)  # answered when all events so far have been seen
             gate.wait_for("RELOADING")
             gate.wait_for("READY")
+        outcomes = (outcome_of_the_next(gate, port, number) for number in range(1, 11))
+        assert "refused" in outcomes
+
+
+def test_bans_that_can_t_be_read_at_the_start_fail_it(tmp_path: Path, port: socket.socket) -> None:
+    """Who is banned isn't known, and nobody is let in by mistake: clients wait in the queue."""
+    store = tmp_path / "bans"
+    os.mkfifo(store)
+    settings = f'[bans]\nstore = "{store}"\n'
+    code, said = RunningGate(tmp_path, [("test", port)], settings=settings).run_to_end()
+    assert code == 2
+    assert said == (
+        f"socketgate: {store}: bans can't be read: not a regular file; "
+        "no gate starts without them\n"
+    )
+
+
+def test_bans_that_can_t_be_read_later_are_those_before(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    """The new file can be opened, and its contents can't be read."""
+    store, new = tmp_path / "bans", tmp_path / "new"
+    bans = [Ban(net=parse_net("127.0.0.1"), made=0)]
+    for path in (store, new):
+        Store(path).append(bans, 0)
+    settings = f'[bans]\nstore = "{store}"\n'
+    with (
+        RunningGate(tmp_path, [("test", port)], settings=settings) as gate,
+        answered(gate.pid, "pread64", errno.EIO, when="3+"),
+    ):
+        new.rename(store)
+        gate.wait_entries(1, MESSAGE=f"{store}: bans can't be read: Input/output error")
+        assert is_refused(port)
+
+
+def test_without_a_watch_left_bans_are_in_force_a_moment_later(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    store = tmp_path / "bans"
+    settings = (
+        f'[bans]\nstore = "{store}"\n[daemon.test]\nbackend = "{tmp_path}/backend.sock"\n'
+        "[limits]\nhandoff-seconds = 1\n"
+    )
+    prefix = ("unshare", "-Ur", "sh", "-c", NO_WATCHES, "sh")
+    with RunningGate(tmp_path, [("test", port)], settings=settings, prefix=prefix) as gate:
+        Store(store).append([Ban(net=parse_net("127.0.0.1"), made=0)], 0)
         outcomes = (outcome_of_the_next(gate, port, number) for number in range(1, 11))
         assert "refused" in outcomes
 

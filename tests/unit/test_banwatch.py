@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from socketgate.bans import Ban, parse_net
 from socketgate.banstore import Store
 from socketgate.banwatch import BansInForce
 from socketgate.config import BansConfig
+from socketgate.errors import BansUnreadable
 from socketgate.watch import Watcher
 from tests.support.descriptors import no_free_descriptor
 from tests.support.waiting import PATIENCE_SECONDS, let_the_loop_turn, play
@@ -31,13 +33,12 @@ async def wait_for(bans: BansInForce, count: int) -> None:
 
 def in_force(store: Path, scene: Scene) -> None:
     async def with_bans() -> None:
-        watcher = Watcher()
-        bans = BansInForce(BansConfig(store=store, never_ban=(parse_net("192.0.2.9"),)), watcher)
-        try:
+        config = BansConfig(store=store, never_ban=(parse_net("192.0.2.9"),))
+        with (
+            contextlib.closing(Watcher()) as watcher,
+            contextlib.closing(BansInForce(config, watcher)) as bans,
+        ):
             await scene(bans)
-        finally:
-            bans.close()
-            watcher.close()
 
     play(with_bans())
 
@@ -82,6 +83,46 @@ def test_a_store_that_can_t_be_read_for_a_while_is_in_force_later(
 
     in_force(tmp_path / "bans", scene)
     assert "bans can't be read" in caplog.text
+
+
+def test_a_store_that_can_t_be_read_at_the_start_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "bans").mkdir()
+
+    async def never(_bans: BansInForce) -> None:
+        pytest.fail("it began without knowing who is banned")
+
+    with pytest.raises(BansUnreadable, match="not a regular file; no gate starts without them"):
+        in_force(tmp_path / "bans", never)
+
+
+def test_a_store_that_can_t_be_read_later_leaves_the_bans_as_they_are(tmp_path: Path) -> None:
+    store = tmp_path / "bans"
+    ban(store, "192.0.2.7")
+
+    async def scene(bans: BansInForce) -> None:
+        store.rename(tmp_path / "away")
+        store.mkdir()
+        await let_the_loop_turn()
+        assert bans.bans.count == 1
+
+    in_force(store, scene)
+
+
+def test_what_is_wrong_a_second_time_is_said_a_second_time(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = tmp_path / "bans"
+
+    async def scene(bans: BansInForce) -> None:
+        for _ in range(2):
+            store.mkdir()
+            bans.on_change()
+            bans.on_change()
+            store.rmdir()
+            bans.on_change()
+
+    in_force(store, scene)
+    assert ["not a regular" in one.getMessage() for one in caplog.records] == [True, True]
 
 
 def test_a_store_that_is_removed_has_no_bans(tmp_path: Path) -> None:

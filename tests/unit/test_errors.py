@@ -4,6 +4,7 @@ import pytest
 from socketgate.errors import (
     ActivationError,
     BackendUnavailable,
+    BansUnreadable,
     ConfigError,
     GateUnreachable,
     LimitReached,
@@ -13,8 +14,8 @@ from socketgate.errors import (
 )
 
 CLASSES = [
-    ConfigError, RuleError, ActivationError, LimitReached, BackendUnavailable, GateUnreachable,
-    NotPermitted,
+    ConfigError, RuleError, BansUnreadable, ActivationError, LimitReached, BackendUnavailable,
+    GateUnreachable, NotPermitted,
 ]  # fmt: skip
 
 
