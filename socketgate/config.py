@@ -118,6 +118,38 @@ class ControlConfig:
     viewer_groups: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a key stands, for the admin to go to."""
+
+    path: Path
+    text: str
+    key: tuple[str, ...]
+
+    @property
+    def named(self) -> str:
+        """File, line and key."""
+        return f"{self.path}:{self.line}: {'.'.join(self.key)}"
+
+    def error(self, what: str) -> ConfigError:
+        """What is wrong there."""
+        return ConfigError(f"{self.named} {what}")
+
+    @property
+    def line(self) -> int:
+        """The key's line: after its section's header where it has one. The best guess wins."""
+        lines = self.text.splitlines()
+        header = ".".join(self.key[:-1])
+        start = next((at for at, line in enumerate(lines) if _is_header(line, header)), 0)
+        wanted = re.compile(
+            rf"\s*\[?\s*(?:[\w.\"-]+\.)?[\"']?{re.escape(self.key[-1])}[\"']?\s*[\]=.]"
+        )
+        for at in itertools.chain(range(start, len(lines)), range(start)):
+            if wanted.match(lines[at]):
+                return at + 1
+        return start + 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings, checked."""
@@ -129,6 +161,12 @@ class Config:
     limits: Limits = Limits()
     bans: BansConfig = BansConfig()
     control: ControlConfig = ControlConfig()
+    #: Where each key that is set stands.
+    places: Mapping[tuple[str, ...], Place] = field(default_factory=dict, compare=False)
+
+    def where(self, *key: str) -> str:
+        """A key, and where it is set, for people."""
+        return self.places[key].named if key in self.places else ".".join(key)
 
     def daemon(self, name: str) -> DaemonConfig:
         """The settings of a daemon; one that no file mentions has the defaults."""
@@ -177,13 +215,13 @@ def _parts(folder: Path) -> list[Path]:
 def parse_config(texts: list[tuple[Path, str]]) -> Config:
     """Check the files' texts and merge them into one configuration."""
     seen: dict[tuple[str, ...], object] = {}
+    places: dict[tuple[str, ...], Place] = {}
     for path, text in texts:
         for key, value in _parse_file(path, text).items():
+            place = Place(path, text, key)
             if key in seen:
-                raise _Place(path, text, key).error(
-                    "is already set in an earlier file; keep one of them"
-                )
-            seen[key] = value
+                raise place.error("is already set in an earlier file; keep one of them")
+            seen[key], places[key] = value, place
     daemons: dict[str, dict[str, object]] = {}
     for key, value in seen.items():
         if key[0] == "daemon":
@@ -196,6 +234,7 @@ def parse_config(texts: list[tuple[Path, str]]) -> Config:
         bans=BansConfig(**_section(seen, "bans")),  # type: ignore[arg-type]  # as above
         control=ControlConfig(**_section(seen, "control")),  # type: ignore[arg-type]  # as above
         daemons={name: _daemon(name, values) for name, values in daemons.items()},
+        places=places,
     )
 
 
@@ -218,31 +257,6 @@ def _read(path: Path) -> tuple[Path, str]:
         raise ConfigError(f"{path}: is not UTF-8 (byte {error.start}): save it as UTF-8") from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a key stands, for an error that the admin can go to."""
-
-    path: Path
-    text: str
-    key: tuple[str, ...]
-
-    def error(self, what: str) -> ConfigError:
-        return ConfigError(f"{self.path}:{self._line()}: {'.'.join(self.key)} {what}")
-
-    def _line(self) -> int:
-        """The key's line: after its section's header where it has one. The best guess wins."""
-        lines = self.text.splitlines()
-        header = ".".join(self.key[:-1])
-        start = next((at for at, line in enumerate(lines) if _is_header(line, header)), 0)
-        wanted = re.compile(
-            rf"\s*\[?\s*(?:[\w.\"-]+\.)?[\"']?{re.escape(self.key[-1])}[\"']?\s*[\]=.]"
-        )
-        for at in itertools.chain(range(start, len(lines)), range(start)):
-            if wanted.match(lines[at]):
-                return at + 1
-        return start + 1
-
-
 def _is_header(line: str, header: str) -> bool:
     return line.strip().replace('"', "").replace(" ", "").startswith(f"[{header}]")
 
@@ -257,7 +271,7 @@ def _parse_file(path: Path, text: str) -> dict[tuple[str, ...], object]:
         raise ConfigError(f"{path}{line}: not valid TOML: {error}") from error
     found: dict[tuple[str, ...], object] = {}
     for section, values in tree.items():
-        place = _Place(path, text, (section,))
+        place = Place(path, text, (section,))
         if section not in _READERS:
             raise place.error(f"is unknown{_nearest(section, _READERS)}")
         if not isinstance(values, dict):
@@ -265,11 +279,11 @@ def _parse_file(path: Path, text: str) -> dict[tuple[str, ...], object]:
         tables = values.items() if section == "daemon" else [("", values)]
         for name, table in tables:
             prefix = (section, name) if section == "daemon" else (section,)
-            found.update(_parse_table(_Place(path, text, prefix), table))
+            found.update(_parse_table(Place(path, text, prefix), table))
     return found
 
 
-def _parse_table(place: _Place, table: object) -> dict[tuple[str, ...], object]:
+def _parse_table(place: Place, table: object) -> dict[tuple[str, ...], object]:
     section = place.key[0]
     if section == "daemon" and (problem := name_problem(place.key[1])):
         raise place.error(f"can't be a daemon's name (FileDescriptorName=): {problem}")
@@ -277,7 +291,7 @@ def _parse_table(place: _Place, table: object) -> dict[tuple[str, ...], object]:
         raise place.error(f"must be a table: [{'.'.join(place.key)}]")
     found: dict[tuple[str, ...], object] = {}
     for name, value in table.items():
-        at = _Place(place.path, place.text, (*place.key, name))
+        at = Place(place.path, place.text, (*place.key, name))
         reader = _READERS[section].get(name)
         if reader is None:
             raise at.error(f"is unknown{_nearest(name, _READERS[section])}")
@@ -307,16 +321,17 @@ def _paths(value: object) -> tuple[Path, ...]:
     return (_path(value),)
 
 
-def _names(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        raise ValueError('a list of user names, such as ["www-data"]')
-    return tuple(value)
+def _words(expected: str) -> Callable[[object], tuple[str, ...]]:
+    def read(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
+            raise ValueError(expected)
+        return tuple(value)
+
+    return read
 
 
-def _groups(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) and one for one in value):
-        raise ValueError('a list of group names, such as ["adm"]')
-    return tuple(value)
+_users = _words('a list of user names, such as ["www-data"]')
+_groups = _words('a list of group names, such as ["adm"]')
 
 
 def _nets(value: object) -> tuple[Net, ...]:
@@ -347,7 +362,7 @@ def _one_of(choices: type[StrEnum]) -> Callable[[object], StrEnum]:
 #: section -> key -> how its value is read; the reader's ValueError says what it must be.
 _READERS: dict[str, dict[str, Callable[[object], object]]] = {
     "rules": {"allow": _path, "deny": _path, "on-error": _one_of(OnError)},
-    "daemon": {"backend": _paths, "handoff": _one_of(HandoffMode), "backend-users": _names},
+    "daemon": {"backend": _paths, "handoff": _one_of(HandoffMode), "backend-users": _users},
     "commands": {"socket": _path, "seconds": _number, "twist-seconds": _number},
     "limits": {limit.name.replace("_", "-"): _number for limit in fields(Limits)},
     "lookups": {limit.name.replace("_", "-"): _number for limit in fields(LookupLimits)},

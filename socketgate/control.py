@@ -113,7 +113,7 @@ def rights_by(config: ControlConfig) -> Rights:
 def _numbers(names: tuple[str, ...]) -> list[int]:
     numbers = []
     for name in names:
-        with contextlib.suppress(KeyError):
+        with contextlib.suppress(KeyError, ValueError):  # not there; with a NUL in it
             numbers.append(grp.getgrnam(name).gr_gid)
     return numbers
 

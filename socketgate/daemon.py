@@ -43,6 +43,7 @@ from socketgate.report import Report
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import CommandStatus, Need, Request
 from socketgate.stations import Stations
+from socketgate.surroundings import group_diagnostics
 from socketgate.trust import trusted_uids
 from socketgate.watch import Watcher
 
@@ -188,6 +189,8 @@ class Daemon:
                 reload_now=self._on_sighup,
             )
             rights = rights_by(self._config.control)
+            for one in group_diagnostics(self._config):
+                log.warning("%s", one.advice)
             control = Control(folder / SOCKET, rights, operations.methods())
             control.open()
             stack.push_async_callback(control.close)
@@ -213,7 +216,9 @@ class Daemon:
     def _build_gate(self, listener: Listener, stations: Stations) -> Gate:
         limits = self._config.limits
         settings = self._config.daemon(listener.name)
-        trusted = trusted_uids(settings.backend_users, f"daemon.{listener.name}.backend-users")
+        trusted = trusted_uids(
+            settings.backend_users, self._config.where("daemon", listener.name, "backend-users")
+        )
         repetition = Repetition(limits.refusals_logged, limits.refusals_logged_total)
         return Gate(
             listener,

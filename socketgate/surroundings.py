@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What may be wrong with the rules on this machine: daemons that no socket has, open files.
+"""What may be wrong on this machine: daemons that no socket has, groups not there, open files.
 
 What the rules say by themselves is the business of rules/lint.py, and what must be looked up of
 namecheck.py; here they are held against the socket units and the file modes.
@@ -10,6 +10,9 @@ import os
 import stat
 from collections.abc import Collection, Iterable, Iterator
 
+from socketgate.accounts import look_up_account
+from socketgate.config import Config
+from socketgate.control import EVERYBODY
 from socketgate.daemonname import name_problem
 from socketgate.pathwalk import TooManyLinks, walk
 from socketgate.rules.diagnostic import Diagnostic, Severity
@@ -33,6 +36,34 @@ def daemon_diagnostics(uses: Iterable[NameUse], sockets: Collection[str]) -> Ite
             f"no socket unit has the name {name}",
             f"did you mean {near[0]}?" if near else f"FileDescriptorName={name} gives a socket it",
         )
+
+
+def group_diagnostics(config: Config) -> Iterator[Diagnostic]:
+    """Groups that the configuration gives a right to, and that don't exist. Blocks (getgrnam(3)).
+
+    The groups that are the default needn't be there.
+    """
+    control = config.control
+    named = {
+        "admin-groups": control.admin_groups,
+        "viewer-groups": [name for name in control.viewer_groups if name != EVERYBODY],
+    }
+    for key, names in named.items():
+        place = config.places.get(("control", key))
+        if place is None:
+            continue
+        for name in names:
+            if look_up_account(os.fsencode(name), is_group=True).answer is not True:
+                yield Diagnostic(
+                    severity=Severity.WARNING,
+                    code="unknown-group",
+                    origin=str(place.path),
+                    line=place.line,
+                    column=1,
+                    message=f'control.{key}: there is no group "{name}": nobody is in it',
+                    hint="create the group and start the gates again, or name another",
+                    source_line=b"",
+                )
 
 
 def file_diagnostics(paths: Iterable[str]) -> Iterator[Diagnostic]:

@@ -26,7 +26,8 @@ from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.socketunits import socket_names
-from socketgate.surroundings import daemon_diagnostics, file_diagnostics
+from socketgate.surroundings import daemon_diagnostics, file_diagnostics, group_diagnostics
+from socketgate.trust import trusted_uids
 
 HELP = "say what is wrong with the rules, where, and what to write instead"
 EPILOG = """\
@@ -84,13 +85,16 @@ def of_machine(
     *,
     has_lookups: bool,
 ) -> list[Diagnostic]:
-    """What is wrong with the rules on this machine. `uses` are the names in them."""
+    """What is wrong on this machine. `uses` are the names in the rules. Raises ConfigError."""
     paths = [sources.allow_origin, sources.deny_origin, config_path]
     paths += [path.decode("utf-8", "surrogateescape") for path in sorted(sources.host_files)]
     found = list(file_diagnostics(paths))
     found += daemon_diagnostics(uses, socket_names() | config.daemons.keys())
     if has_lookups:
+        for name, daemon in config.daemons.items():  # raises ConfigError, as a gate's start does
+            trusted_uids(daemon.backend_users, config.where("daemon", name, "backend-users"))
         found += name_diagnostics(uses)
+        found += group_diagnostics(config)
     return found
 
 

@@ -222,3 +222,13 @@ def test_sockets_that_share_an_address_have_their_numbers_in_one(tmp_path: Path)
     ):
         assert len(call(gate, "Status", {}, StatusAnswer)["gates"]) == 2
         assert len(call(gate, "Counters", {}, CountersAnswer)["gates"]) == 1
+
+
+def test_a_group_that_does_not_exist_is_told_at_the_start(tmp_path: Path) -> None:
+    settings = '[control]\nadmin-groups = ["no-such-group"]\n'
+    with (
+        listening() as sock,
+        RunningGate(tmp_path, [("sshd", sock)], settings=settings) as gate,
+    ):
+        (entry,) = gate.wait_entries(1, PRIORITY="4", SYSLOG_IDENTIFIER="socketgate")
+    assert 'control.admin-groups: there is no group "no-such-group"' in entry["MESSAGE"]

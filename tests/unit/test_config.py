@@ -383,3 +383,14 @@ def test_clients_never_take_all_descriptors(descriptors: int, held: int, decidin
 
 def test_a_number_of_thousands_of_digits_is_a_mistake_like_any_other() -> None:
     assert "not valid TOML" in error_of(f"[limits]\nhandoff-seconds = {'9' * 5000}\n")
+
+
+def test_a_key_that_is_set_is_named_with_its_place() -> None:
+    config = parsed('[rules]\n[daemon.web]\nbackend-users = ["www-data"]\n')
+    assert config.where("daemon", "web", "backend-users").endswith(
+        ".toml:3: daemon.web.backend-users"
+    )
+
+
+def test_a_key_that_is_not_set_is_named_alone() -> None:
+    assert parsed("").where("daemon", "web", "backend-users") == "daemon.web.backend-users"

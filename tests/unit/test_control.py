@@ -369,5 +369,5 @@ def test_another_gates_socket_stays(tmp_path: Path) -> None:
 
 
 def test_groups_are_configured_by_name() -> None:
-    config = ControlConfig(admin_groups=("daemon", "no-such-group"), viewer_groups=("ALL",))
+    config = ControlConfig(admin_groups=("daemon", "no-such-group", "\0"), viewer_groups=("ALL",))
     assert rights_by(config) == Rights(frozenset({1}), frozenset(), is_everybody_viewer=True)

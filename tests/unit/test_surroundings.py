@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.config import parse_config
 from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
 from socketgate.rules.table import build_table
-from socketgate.surroundings import daemon_diagnostics, file_diagnostics
+from socketgate.surroundings import daemon_diagnostics, file_diagnostics, group_diagnostics
 from tests.support.build import text_of
 
 
@@ -41,6 +42,27 @@ def test_what_is_no_name_or_is_one_of_a_socket_is_no_complaint(daemons: str) -> 
 
 def test_a_name_is_reported_once_for_a_file() -> None:
     assert len(complaints("ftpd: 192.0.2.7\nFTPD: 192.0.2.8\n")) == 1
+
+
+def groups(settings: str) -> list[str]:
+    config = parse_config([(Path("/x.toml"), settings)])
+    return [one.brief for one in group_diagnostics(config)]
+
+
+@pytest.mark.parametrize("key", ["admin-groups", "viewer-groups"])
+def test_a_group_that_does_not_exist_is_reported_with_file_and_key(key: str) -> None:
+    assert groups(f'\n[control]\n{key} = ["root", "no-such-group"]\n') == [
+        f'/x.toml:3:1: control.{key}: there is no group "no-such-group": nobody is in it'
+    ]
+
+
+def test_the_group_of_the_default_need_not_be_there() -> None:
+    assert groups("") == []
+
+
+def test_all_is_everybody_only_among_the_viewers() -> None:
+    assert groups('[control]\nviewer-groups = ["ALL"]\n') == []
+    assert len(groups('[control]\nadmin-groups = ["ALL"]\n')) == 1
 
 
 @pytest.fixture

@@ -413,3 +413,32 @@ def test_the_caret_stands_below_the_column(
 def test_of_a_long_line_only_what_is_near_is_shown() -> None:
     line, caret = excerpt(b"a" * 1000 + b"!" + b"b" * 1000, 1001)
     assert (line[len(caret) - 1], len(line) < 130) == ("!", True)
+
+
+@pytest.mark.parametrize(
+    ("setting", "code", "said"),
+    [
+        pytest.param(
+            '[control]\nadmin-groups = ["no-such-group"]\n',
+            0,
+            ':2:1: control.admin-groups: there is no group "no-such-group": nobody is in it',
+            id="a-group",
+        ),
+        pytest.param(
+            '[daemon.web]\nbackend-users = ["no-such-user"]\n',
+            2,
+            ":2: daemon.web.backend-users: there is no user 'no-such-user'",
+            id="a-user",
+        ),
+    ],
+)
+def test_accounts_that_the_configuration_names_and_that_do_not_exist_are_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], setting: str, code: int, said: str
+) -> None:
+    config = folder / "config.toml"
+    config.write_text(setting)
+    assert (
+        main(["check", f"--config={config}", f"--allow={folder}/x", f"--deny={folder}/x"]) == code
+    )
+    printed = capsys.readouterr()
+    assert f"{config}{said}" in printed.out + printed.err
