@@ -87,7 +87,9 @@ class _Parser:
     def __init__(self, source: Excerpt, origin: str, table: TableName, reading: Reading) -> None:
         self._source = source
         self._reader = LineReader(b"")
+        #: What is no address rule, and since where nothing was one.
         self._left: list[Part] = []
+        self._begun = self._place()
         self._origin = origin
         self._table = table
         self._reading = reading
@@ -114,9 +116,9 @@ class _Parser:
         for part in self._source.parts:
             lint.lint_nul_bytes(self._findings, part.data, part.physical)
             self._reader = LineReader(part.data, part.number, part.physical)
-            begun = self._place()
-            broken, begun = self._read_part(begun)
-            self._leave(begun, self._reader.position)
+            self._begun = self._place()
+            broken = self._read_part()
+            self._leave(self._reader.position)
             if broken is not None:
                 return broken
         return None
@@ -124,26 +126,25 @@ class _Parser:
     def _place(self) -> tuple[int, int, int]:
         return self._reader.position, self._reader.number, self._reader.physical
 
-    def _leave(self, begun: tuple[int, int, int], end: int) -> None:
-        """What was read since then is no address rule."""
-        position, number, physical = begun
+    def _leave(self, end: int) -> None:
+        """Up to there nothing was an address rule; what is to come begins where reading is now."""
+        position, number, physical = self._begun
         if end > position:
             self._left.append(Part(self._reader.data[position:end], number, physical))
+        self._begun = self._place()
 
-    def _read_part(self, begun: tuple[int, int, int]) -> tuple[Broken | None, tuple[int, int, int]]:
-        """Read a part; also says since when nothing was an address rule."""
+    def _read_part(self) -> Broken | None:
         while True:
             before = self._reader.position
             if take_address_lines(self._reader, self._table, self._address_rules):
-                self._leave(begun, before)
-                begun = self._place()
+                self._leave(before)
                 continue
             line = self._reader.read()
             if line is None:
-                return None, begun
+                return None
             lint.lint_line(self._findings, line)
             if not line.is_complete:
-                return self._broken(line), begun
+                return self._broken(line)
             if line.is_comment or line.is_blank:
                 continue
             fields = split_fields(line.text, extensions=self._reading.extensions)
