@@ -85,7 +85,8 @@ class Channel:
     def send(self, clients: Sequence[Connection]) -> bool:
         """Send these clients, at most `batch`, in one message.
 
-        False: the channel is full or broken.
+        False: the channel is full or broken, or they are too many for one message; then `batch` is
+        less. Raises OSError where one alone is too long for the kernel.
         """
         if self.is_full:
             return False
@@ -100,6 +101,11 @@ class Channel:
                 [b"\n".join(blocks)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, descriptors)]
             )
         except OSError as error:
+            if error.errno == errno.EMSGSIZE:  # net.core.wmem_default is small: fewer at a time
+                if len(clients) == 1:
+                    raise
+                self.batch = len(clients) // 2
+                return False
             if error.errno in BUSY:
                 self._wait_for_room(error.errno)
             else:

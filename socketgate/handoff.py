@@ -136,8 +136,9 @@ class Handoff:
                     self._store.let_go(connection)
             try:
                 is_sent = channel.send(group)
-            except Exception:  # a mistake of ours: costs these, and not those behind them
+            except Exception:  # theirs, or a mistake of ours: not the cost of those behind them
                 log.exception("%s: %d clients are denied", channel.path, len(group))
+                self._could_not_send(channel)
                 for connection in group:
                     self._end(connection, Outcome.ERROR)
                 continue

@@ -34,8 +34,12 @@ def port() -> Iterator[socket.socket]:
         yield sock
 
 
-def gate_in(folder: Path, port: socket.socket, deny: str = "", limits: str = "") -> RunningGate:
-    settings = f'[limits]\n{limits}\n[daemon.test]\nbackend = "{folder}/backend.sock"\n'
+def gate_in(
+    folder: Path, port: socket.socket, deny: str = "", *, limits: str = "", settings: str = ""
+) -> RunningGate:
+    """`limits` and `settings` are lines of [limits] and of [daemon.test]."""
+    backend = f'backend = "{folder}/backend.sock"'
+    settings = f"[limits]\n{limits}\n[daemon.test]\n{backend}\n{settings}\n"
     return RunningGate(folder, [("test", port)], deny=deny, settings=settings)
 
 
@@ -139,6 +143,24 @@ def test_who_can_t_be_sent_to_the_backend_waits(
             assert_settled(gate)
         assert_greeted(waiting)
         gate.wait_entries(CLIENTS, SOCKETGATE_OUTCOME="handed-over")
+
+
+@pytest.mark.parametrize("mode", ["channel", "connection"])
+def test_a_client_whose_message_is_too_long_for_the_kernel_costs_no_other(
+    tmp_path: Path, port: socket.socket, mode: str
+) -> None:
+    with (
+        gate_in(tmp_path, port, settings=f'handoff = "{mode}"') as gate,
+        greeting(tmp_path / "backend.sock", 1),
+    ):
+        before = len(gate.descriptors)
+        with answered(gate.pid, "sendmsg", errno.EMSGSIZE, when="1"), clients(port, 1) as denied:
+            assert denied[0].recv(1) == b""
+        with clients(port, 1) as served:
+            assert_greeted(served)
+        gate.wait_entries(1, SOCKETGATE_OUTCOME="error")
+        gate.wait_entries(1, SOCKETGATE_OUTCOME="handed-over")
+        assert len(gate.descriptors) <= before + (mode == "channel")
 
 
 @errors(errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)

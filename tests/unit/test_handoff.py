@@ -492,6 +492,34 @@ def test_a_batch_is_never_larger_than_the_protocol_allows(
         staged(scene, tmp_path / "b")
 
 
+def test_a_burst_too_long_for_one_message_goes_in_several(tmp_path: Path) -> None:
+    """A channel's buffer is as large as net.core.wmem_default says."""
+
+    async def scene(stage: Stage) -> None:
+        stage.submit(clients[0])
+        with backend.accept() as peer:
+            peer.answer("BATCH=64")
+            peer.answer("ACK=1")
+            await stage.ends.wait(1)
+            (channel,) = stage.handoff.backends[0].channels
+            channel._sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 0)  # as little as it can
+            stage.submit(*clients[1:])
+            sizes: list[int] = []
+            while sum(sizes) < 9:
+                sizes.append(len(peer.take()))
+                await let_the_loop_turn()
+            assert sizes == [1, 4, 4]
+
+    with (
+        BackendStub(tmp_path / "b") as backend,
+        listening() as listener,
+        contextlib.ExitStack() as s,
+    ):
+        text = b"SETENV=X=%b\n" % (b"x" * 1000)
+        clients = [s.enter_context(connected(listener, text=text))[0] for _ in range(9)]
+        staged(scene, tmp_path / "b")
+
+
 def test_what_a_full_channel_does_not_take_goes_later_and_in_order(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         with listening() as listener, contextlib.ExitStack() as stack:
