@@ -160,12 +160,23 @@ def close_apart(connection: Connection) -> None:
     if not lingers or connection.fd < 0:
         connection.close()
         return
-    if _closing.acquire(blocking=False):
-        fd, connection.fd = connection.fd, -1
-        threading.Thread(target=_close, args=(fd,), name="linger", daemon=True).start()
+    if _close_in_thread(connection.fd):
+        connection.fd = -1
         return
     _set(connection, socket.SO_LINGER, struct.pack("ii", 0, 0), "SO_LINGER", [])
     connection.close()
+
+
+def _close_in_thread(fd: int) -> bool:
+    """Whether a thread has it now."""
+    if not _closing.acquire(blocking=False):
+        return False
+    try:
+        threading.Thread(target=_close, args=(fd,), name="linger", daemon=True).start()
+    except RuntimeError:  # the kernel has none left
+        _closing.release()
+        return False
+    return True
 
 
 def _close(fd: int) -> None:

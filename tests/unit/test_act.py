@@ -110,6 +110,18 @@ def test_however_it_lingers_our_copy_is_closed_and_the_client_sees_the_end(
                 thread.join(PATIENCE_SECONDS)
 
 
+def test_without_a_thread_for_it_a_client_that_lingers_is_closed_at_once() -> None:
+    """A thread would ask for a stack that no address space has room for."""
+    with listening() as listener, connected(listener) as (connection, client):
+        connection.verdict = Verdict(Access.ALLOW, actions=(Linger(5),))
+        threading.stack_size(2**47)
+        try:
+            close_apart(connection)
+        finally:
+            threading.stack_size(0)
+        assert (connection.fd, client.recv(1)) == (-1, b"")
+
+
 def test_a_connection_that_is_closed_is_not_closed_again() -> None:
     with listening() as listener, connected(listener) as (connection, _):
         connection.verdict = Verdict(Access.ALLOW, actions=(Linger(5),))
