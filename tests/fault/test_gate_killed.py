@@ -188,6 +188,25 @@ def test_who_waits_when_the_gate_is_stopped_has_an_entry(box: Box, client_host: 
     assert (len(entries), any(visit["answer"] for visit in visits)) == (10, False)
 
 
+def test_whom_a_smaller_store_has_no_room_for_is_not_said_to_be_kept(
+    box: Box, client_host: ClientHost
+) -> None:
+    """Before systemd 254, which says so itself, FDSTORE= has to tell how many there is room for."""
+    gate_on(box, "small", 1305, backend_runs=False)
+    store = "[Service]\nFileDescriptorStoreMax=4\nEnvironment=FDSTORE=4\n"
+    box.write("/etc/systemd/system/socketgate@small.service.d/store.conf", store)
+    box.write("/etc/socketgate/socketgate.toml", "[limits]\ndrain-seconds = 1\n")
+    box.run("systemctl", "daemon-reload")
+    with start_load(client_host, 1305, 6, 6) as load:
+        wait_stored(box, "small", 4)
+        restart_gate(box, "small")
+        start_backend(box, "small")
+        visits = visits_of(load)
+    box.run("rm", "/etc/socketgate/socketgate.toml")
+    kept = box.journal("SYSLOG_IDENTIFIER=small", "SOCKETGATE_OUTCOME=kept")
+    assert (len(kept), sum(bool(visit["answer"]) for visit in visits)) == (4, 4)
+
+
 def test_who_is_gone_takes_no_place_in_the_store(box: Box, client_host: ClientHost) -> None:
     gate_on(box, "gone", 1301, backend_runs=False)
     with start_load(client_host, 1301, 10, 10) as load:
