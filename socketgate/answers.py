@@ -70,14 +70,23 @@ class RulesState(TypedDict):
     error: str | None
 
 
+class CommandsState(TypedDict):
+    """Who runs the commands of rules: on `path`, or as a child of the gate."""
+
+    path: str | None
+    connected: bool
+    trouble: str | None
+
+
 class StatusAnswer(TypedDict):
-    """All of the process."""
+    """All of the process; `commands` is null if no rule has one."""
 
     version: str
     pid: int
     started_at: float
     rules: RulesState
     bans: int
+    commands: CommandsState | None
     gates: list[GateState]
 
 
@@ -99,6 +108,7 @@ class CountersAnswer(TypedDict):
     rules_count: int
     rules_loaded_at: float
     rules_in_error: bool
+    commands_in_trouble: bool
     bans: int
     gates: list[GateCounters]
 

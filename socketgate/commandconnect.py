@@ -53,11 +53,15 @@ class RunnerAt:
         self._uids = trusted_uids(())
         self._to_do = to_do(path)
 
-    def connect(self) -> socket.socket:
-        """A channel. Raises BackendUnavailable, or BlockingIOError when its queue is full."""
+    def check(self) -> None:
+        """Raise BackendUnavailable if nobody can listen there, or not only who should."""
         if not os.path.lexists(self._path):  # pathlib has it from 3.12 on
             raise BackendUnavailable(f"{self._path} isn't there: {self._to_do}")
         check_path(self._path)
+
+    def connect(self) -> socket.socket:
+        """A channel. Raises BackendUnavailable, or BlockingIOError when its queue is full."""
+        self.check()
         try:
             with contextlib.ExitStack() as opened:
                 kind = socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK
@@ -101,6 +105,9 @@ class OwnRunner:
 
     def __init__(self) -> None:
         self._children: dict[int, int] = {}
+
+    def check(self) -> None:
+        """It is there when it is needed."""
 
     def connect(self) -> socket.socket:
         """A channel to a new child. Raises BackendUnavailable."""

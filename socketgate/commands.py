@@ -69,13 +69,22 @@ class Commands:
     """Gives commands to the runner. One loop only; `close` ends it."""
 
     def __init__(
-        self, connect: Connect, config: CommandsConfig, *, report: Callable[[str], None]
+        self,
+        connect: Connect,
+        config: CommandsConfig,
+        *,
+        report: Callable[[str], None],
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """`report(text)`: nobody runs commands, said once, and once more when somebody does."""
+        """`report(text)`: nobody runs commands, said once, and once more when somebody does.
+
+        `check()` raises BackendUnavailable where connecting would, as far as that is to be seen.
+        """
         self._connect = connect
+        self._check = check
         self._config = config
         self._report = report
-        self._is_in_trouble = False
+        self._trouble = ""
         self._channels: set[_Channel] = set()
         self._current: _Channel | None = None
         self._last_id = 0
@@ -95,10 +104,25 @@ class Commands:
             self._in_trouble(str(error))
             return Ended(None, f"the command runner can't be reached: {error}")
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a runner that takes commands."""
+        return self._current is not None and self._current.is_open
+
+    @property
+    def trouble(self) -> str:
+        """Why no command would be run now, or the last one was not; empty if neither."""
+        if not self.is_connected:
+            try:
+                self._check()
+            except BackendUnavailable as error:
+                return str(error)
+        return self._trouble
+
     def _in_trouble(self, why: str) -> None:
-        if not self._is_in_trouble:
+        if not self._trouble:
             self._report(f"commands can't be run: {why}")
-        self._is_in_trouble = True
+        self._trouble = why
 
     def close(self) -> None:
         """Answer all who wait, and let go of the runner. What runs goes on."""
@@ -119,8 +143,8 @@ class Commands:
             ended = await answer
         finally:
             channel.forget(job.id)
-        if self._is_in_trouble and ended.status is not None:
-            self._is_in_trouble = False
+        if self._trouble and ended.status is not None:
+            self._trouble = ""
             self._report("commands are run again")
         return ended
 

@@ -144,11 +144,14 @@ class Daemon:
         stack.callback(self._watcher.close)
         self._bans = BansInForce(self._config.bans, self._watcher)
         stack.callback(self._bans.close)
-        path = runner_path(self._config.commands.socket, os.environ)
+        self._runner_path = path = runner_path(self._config.commands.socket, os.environ)
         runner = OwnRunner() if path is None else RunnerAt(path)
         stack.callback(runner.close)
         self._commands = Commands(
-            runner.connect, self._config.commands, report=lambda text: log.warning("%s", text)
+            runner.connect,
+            self._config.commands,
+            report=lambda text: log.warning("%s", text),
+            check=runner.check,
         )
         stack.callback(self._commands.close)
         self._lookups = Lookups(self._config.lookups, run_command=self._run_aclexec)
@@ -182,7 +185,14 @@ class Daemon:
             if folder is None:
                 return
             operations = Operations(
-                report=Report(self._rules, self._bans.bans, self._gates, time.time()),
+                report=Report(
+                    self._rules,
+                    self._bans.bans,
+                    self._gates,
+                    time.time(),
+                    self._commands,
+                    self._runner_path,
+                ),
                 lookups=self._lookups,
                 deciding=self._deciding,
                 limits=self._config.limits,

@@ -67,6 +67,11 @@ PROCESS_GAUGES: tuple[tuple[str, str, Callable[[CountersAnswer], float]], ...] =
         "Whether the files have an error, so that earlier rules are in force: 1 or 0.",
         lambda answer: answer["rules_in_error"],
     ),
+    (
+        "socketgate_commands_in_trouble",
+        "Whether rules have commands and nobody runs them: 1 or 0.",
+        lambda answer: answer["commands_in_trouble"],
+    ),
     ("socketgate_bans", "Bans in force.", lambda answer: answer["bans"]),
 )
 

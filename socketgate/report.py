@@ -5,12 +5,14 @@ import itertools
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from socketgate import __version__
 from socketgate.answers import (
     BackendState,
     BansAnswer,
+    CommandsState,
     CountersAnswer,
     GateCounters,
     GateState,
@@ -22,11 +24,15 @@ from socketgate.answers import (
     ban_entry,
 )
 from socketgate.bans import Ban, Bans
+from socketgate.commands import Commands
 from socketgate.errors import BackendUnavailable
-from socketgate.gate import Gate
+from socketgate.gate import Gate, policy_key
 from socketgate.handoff import Backend
 from socketgate.refusals import Cause
 from socketgate.reload import RulesInForce
+from socketgate.rules.keyword import Command
+from socketgate.rules.policy import Policy
+from socketgate.rules.rule import Rule
 from socketgate.trust import check_path
 from socketgate.varlink import invalid
 
@@ -45,6 +51,11 @@ class Report:
     bans: Bans
     gates: Sequence[Gate]
     started_at: float
+    commands: Commands
+    #: Where the runner of commands listens; None for a child of ours.
+    runner_path: Path | None = None
+    #: Whether rules have commands, by the rules' generation: it is looked for once for each.
+    _has_commands: dict[int, bool] = field(default_factory=dict)
 
     async def status(self, _parameters: Mapping[str, object]) -> StatusAnswer:
         """All of it."""
@@ -54,6 +65,7 @@ class Report:
             "started_at": self.started_at,
             "rules": self.rules_state(),
             "bans": self._bans_now().count,
+            "commands": self._commands_state(),
             "gates": [gate_state(gate) for gate in self.gates],
         }
 
@@ -65,6 +77,7 @@ class Report:
             "rules_count": self.rules.table.rule_count,
             "rules_loaded_at": self.rules.loaded_at,
             "rules_in_error": bool(self.rules.last_error),
+            "commands_in_trouble": self._needs_commands() and bool(self.commands.trouble),
             "bans": self._bans_now().count,
             "gates": joined(map(gate_counters, self.gates)),
         }
@@ -101,6 +114,24 @@ class Report:
             "error": self.rules.last_error or None,
         }
 
+    def _commands_state(self) -> CommandsState | None:
+        if not self._needs_commands():
+            return None
+        return {
+            "path": None if self.runner_path is None else str(self.runner_path),
+            "connected": self.commands.is_connected,
+            "trouble": self.commands.trouble or None,
+        }
+
+    def _needs_commands(self) -> bool:
+        """Whether a rule in force that concerns a daemon of ours has a command."""
+        rules = self.rules
+        if rules.generation not in self._has_commands:
+            policies = (rules.table.policy(*policy_key(gate.listener)) for gate in self.gates)
+            self._has_commands.clear()
+            self._has_commands[rules.generation] = any(map(has_commands, policies))
+        return self._has_commands[rules.generation]
+
     def _bans_now(self) -> Bans:
         """The bans without those that have run out since they were last looked through."""
         self.bans.expire(time.time())
@@ -111,6 +142,12 @@ class Report:
             return list(self.bans.matching(address, None, time.time()))
         except ValueError as error:
             raise invalid("address") from error
+
+
+def has_commands(policy: Policy) -> bool:
+    """Whether one of its rules has a command."""
+    rules = (rule for rule in policy.everyone if isinstance(rule, Rule))
+    return any(isinstance(step, Command) for rule in rules for step in rule.steps)
 
 
 def gate_state(gate: Gate) -> GateState:

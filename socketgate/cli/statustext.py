@@ -3,7 +3,14 @@
 
 import datetime
 
-from socketgate.answers import BackendState, GateState, RefusedBy, RulesState, StatusAnswer
+from socketgate.answers import (
+    BackendState,
+    CommandsState,
+    GateState,
+    RefusedBy,
+    RulesState,
+    StatusAnswer,
+)
 from socketgate.cli.output import Paint, Tone, count, fields, printable
 from socketgate.cli.times import span
 from socketgate.gateunits import GateUnit, UnitState
@@ -33,6 +40,7 @@ def status_text(name: str, status: StatusAnswer, now: float, paint: Paint) -> st
         ("State", [deciding, *(paint(tone, remark) for remark in remarks)]),
         ("Rules", rules_lines(rules, now)),
         ("Error", [paint(Tone.BAD, printable(rules["error"]))] if rules["error"] else []),
+        ("Commands", commands_lines(status["commands"], paint)),
         ("Bans", [str(status["bans"])]),
     ]
     head = _head(name, f"socketgate {status['version']}", tone, paint)
@@ -62,6 +70,16 @@ def rules_lines(rules: RulesState, now: float) -> list[str]:
     return [f"{what}, since {_when(rules['loaded_at'], now)}", *map(printable, rules["files"])]
 
 
+def commands_lines(commands: CommandsState | None, paint: Paint) -> list[str]:
+    """Who runs the rules' commands; nothing if they have none."""
+    if commands is None:
+        return []
+    if commands["trouble"]:
+        return [paint(Tone.BAD, f"can't be run: {printable(commands['trouble'])}")]
+    runner = "a child of the gate" if commands["path"] is None else printable(commands["path"])
+    return [f"{runner}: {'connected' if commands['connected'] else 'there'}"]
+
+
 def _head(name: str, about: str, tone: Tone, paint: Paint) -> str:
     return f"{paint(tone, '●')} {paint(Tone.STRONG, printable(name))} - {printable(about)}\n"
 
@@ -74,9 +92,11 @@ def _remarks(status: StatusAnswer) -> tuple[Tone, list[str]]:
         if all(backend["trouble"] for backend in gate["backends"])
     )
     remarks = ["by earlier rules: the files have an error"] if status["rules"]["error"] else []
-    if starved:
-        return Tone.BAD, [*remarks, f"clients of {', '.join(starved)} find no backend"]
-    return Tone.WARNING if remarks else Tone.GOOD, remarks
+    grave = [f"clients of {', '.join(starved)} find no backend"] if starved else []
+    if status["commands"] and status["commands"]["trouble"]:
+        grave.append("clients whose rule has a command are refused")
+    tone = Tone.BAD if grave else Tone.WARNING if remarks else Tone.GOOD
+    return tone, [*remarks, *grave]
 
 
 def _gate_text(gate: GateState, now: float, paint: Paint) -> str:

@@ -232,3 +232,25 @@ def test_a_group_that_does_not_exist_is_told_at_the_start(tmp_path: Path) -> Non
     ):
         (entry,) = gate.wait_entries(1, PRIORITY="4", SYSLOG_IDENTIFIER="socketgate")
     assert 'control.admin-groups: there is no group "no-such-group"' in entry["MESSAGE"]
+
+
+def test_that_nobody_runs_the_commands_of_the_rules_is_told_before_a_client_comes(
+    tmp_path: Path,
+) -> None:
+    settings = f'[commands]\nsocket = "{tmp_path}/command.sock"\n'
+    with (
+        listening() as sock,
+        gate_for(tmp_path, sock, allow="ALL: ALL: spawn true\n", settings=settings) as gate,
+    ):
+        commands = call(gate, "Status", {}, StatusAnswer)["commands"]
+        counters = call(gate, "Counters", {}, CountersAnswer)
+        gate.allow.write_text("ALL: ALL\n")
+        gate.wait_status("generation 2")
+        later = call(gate, "Status", {}, StatusAnswer)["commands"]
+    assert commands is not None
+    assert (
+        commands["trouble"]
+        == f"{tmp_path}/command.sock isn't there: start the command runner there"
+    )
+    assert counters["commands_in_trouble"]
+    assert later is None

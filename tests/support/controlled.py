@@ -66,6 +66,7 @@ def status(*daemons: str, error: str | None = None) -> StatusAnswer:
             "error": error,
         },
         "bans": 6,
+        "commands": None,
         "gates": [gate_state(daemon) for daemon in daemons or ("sshd",)],
     }
 
@@ -78,6 +79,7 @@ def counters(handed_over: int = HANDED_OVER) -> CountersAnswer:
         "rules_count": 17,
         "rules_loaded_at": 1_700_000_000.0,
         "rules_in_error": False,
+        "commands_in_trouble": False,
         "bans": 6,
         "gates": [
             {

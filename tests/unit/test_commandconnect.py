@@ -51,6 +51,17 @@ def test_a_path_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
         RunnerAt(tmp_path / "c.sock").connect()
 
 
+def test_that_a_path_is_not_there_is_seen_without_connecting(tmp_path: Path) -> None:
+    path = tmp_path / "c.sock"
+    with pytest.raises(BackendUnavailable, match=r"c\.sock isn't there: start the command "):
+        RunnerAt(path).check()
+    with listening(path) as sock:
+        sock.settimeout(0)
+        RunnerAt(path).check()
+        with pytest.raises(BlockingIOError):
+            sock.accept()
+
+
 def test_a_path_that_nobody_listens_on_is_unavailable(tmp_path: Path) -> None:
     path = tmp_path / "c.sock"
     with listening(path):

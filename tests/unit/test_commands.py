@@ -35,9 +35,12 @@ class RunnerStub:
         self.is_busy = False
         self.reports: list[str] = []
 
-    def connect(self) -> socket.socket:
+    def check(self) -> None:
         if self.trouble:
             raise BackendUnavailable(self.trouble)
+
+    def connect(self) -> socket.socket:
+        self.check()
         if self.is_busy:
             self.is_busy = False
             raise BlockingIOError
@@ -74,7 +77,9 @@ def played(scene: Scene, *, seconds: int = 20, stub: RunnerStub | None = None) -
 
     async def with_both() -> object:
         config = CommandsConfig(seconds=seconds, twist_seconds=100)
-        commands = Commands(runner.connect, config, report=runner.reports.append)
+        commands = Commands(
+            runner.connect, config, report=runner.reports.append, check=runner.check
+        )
         try:
             return await scene(commands, runner)
         finally:
@@ -338,3 +343,26 @@ def test_a_gate_that_stops_answers_who_waits() -> None:
         return await running
 
     assert played(scene) == Ended(None, "the gate stopped")
+
+
+def test_that_nobody_runs_commands_is_known_before_the_first() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        runner.trouble = "it isn't there"
+        return commands.trouble, commands.is_connected
+
+    assert played(scene) == ("it isn't there", False)
+
+
+def test_a_command_that_nobody_ran_is_a_trouble_until_one_has_run() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        runner.trouble = "it isn't there"
+        await spawn(commands)
+        runner.trouble = ""
+        before = commands.trouble
+        running = spawn(commands)
+        job, _ = await runner.job()
+        runner.answer(job.id, Ended(0))
+        await running
+        return before, commands.trouble, commands.is_connected
+
+    assert played(scene) == ("it isn't there", "", True)

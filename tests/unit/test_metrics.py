@@ -26,6 +26,7 @@ GATE = CountersAnswer(
     rules_count=12,
     rules_loaded_at=2000.0,
     rules_in_error=True,
+    commands_in_trouble=True,
     bans=9,
     gates=[SOCKET],
 )
@@ -51,6 +52,7 @@ def samples(answers: Answers) -> dict[tuple[str, tuple[str, ...]], float]:
         ("socketgate_rules_generation", ("sshd",), 4),
         ("socketgate_rules_loaded_timestamp_seconds", ("sshd",), 2000),
         ("socketgate_rules_in_error", ("sshd",), 1),
+        ("socketgate_commands_in_trouble", ("sshd",), 1),
         ("socketgate_bans", ("sshd",), 9),
         ("socketgate_connections_waiting", ("sshd", "sshd", "[::]:22"), 3),
         ("socketgate_connections_held", ("sshd", "sshd", "[::]:22"), 1),

@@ -9,7 +9,9 @@ import pytest
 
 from socketgate.answers import DEFINITION
 from socketgate.bans import Bans
-from socketgate.config import Limits, RulesConfig
+from socketgate.commandconnect import OwnRunner
+from socketgate.commands import Commands
+from socketgate.config import CommandsConfig, Limits, RulesConfig
 from socketgate.control import Right
 from socketgate.lookup_values import Shares
 from socketgate.lookups import Lookups
@@ -41,6 +43,11 @@ def test_by_hand_a_user_has_it_in_his_own_folder() -> None:
     assert as_nobody(by_user) == "socketgate/sshd"
 
 
+def no_commands() -> Commands:
+    """Those of a gate none of whose rules has one."""
+    return Commands(OwnRunner().connect, CommandsConfig(), report=print)
+
+
 def nothing() -> None:
     """For what must not be called."""
 
@@ -56,7 +63,7 @@ async def with_operations(folder: Path, files: str, scene: Scene) -> None:
     )
     lookups = Lookups()
     operations = Operations(
-        report=Report(rules, Bans(), [], 0.0),
+        report=Report(rules, Bans(), [], 0.0, no_commands()),
         lookups=lookups,
         deciding=Shares(1, 1),
         limits=Limits(),

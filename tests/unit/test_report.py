@@ -7,10 +7,15 @@ import pytest
 
 from socketgate.answers import GateCounters
 from socketgate.bans import Ban, Bans, parse_net
-from socketgate.config import RulesConfig
+from socketgate.commandconnect import OwnRunner
+from socketgate.commands import Commands
+from socketgate.config import CommandsConfig, RulesConfig
 from socketgate.reload import RulesInForce
-from socketgate.report import BANS_AT_ONCE, Report, joined
+from socketgate.report import BANS_AT_ONCE, Report, has_commands, joined
+from socketgate.rules.source import Sources
+from socketgate.rules.table import build_table
 from socketgate.varlink import CallFailed
+from tests.support.build import text_of
 from tests.support.waiting import play
 
 Scene = Callable[[Report], Awaitable[None]]
@@ -29,7 +34,8 @@ def reported(folder: Path, scene: Scene, *, deny: str = "", bans: Bans | None = 
             on_settled=lambda: None,
         )
         try:
-            await scene(Report(rules, bans or Bans(), [], started_at=5.0))
+            commands = Commands(OwnRunner().connect, CommandsConfig(), report=print)
+            await scene(Report(rules, bans or Bans(), [], 5.0, commands))
         finally:
             await rules.close()
 
@@ -61,6 +67,21 @@ def test_the_rules_files_are_named(tmp_path: Path) -> None:
         )
 
     reported(tmp_path, scene, deny="ALL: /etc/bad.hosts\n")
+
+
+@pytest.mark.parametrize(
+    ("deny", "has_some"),
+    [
+        pytest.param("ALL: ALL: spawn /bin/true\n", True, id="spawn"),
+        pytest.param("ALL: 192.0.2.7: twist /bin/true\n", True, id="of-an-address"),
+        pytest.param("ALL: .example.org: aclexec /bin/true\n", True, id="of-a-name"),
+        pytest.param("ftpd: ALL: spawn /bin/true\n", False, id="another-daemon-s"),
+        pytest.param("ALL: ALL: severity info\n192.0.2.7: ALL\n", False, id="other-options"),
+    ],
+)
+def test_a_daemon_whose_rules_have_commands_is_known(deny: str, has_some: bool) -> None:
+    table = build_table(Sources(deny=text_of(deny)))
+    assert has_commands(table.policy(b"sshd", 22)) is has_some
 
 
 def test_a_reload_that_failed_is_told(tmp_path: Path) -> None:

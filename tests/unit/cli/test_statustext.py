@@ -127,3 +127,24 @@ def test_what_a_gate_said_before_it_was_stopped_is_no_error() -> None:
 def test_of_a_gate_without_units_is_said_that_it_does_not_answer() -> None:
     shown = silent_text("sshd", None, NOW, Paint(is_on=False))
     assert shown == "● sshd - gate\nState: doesn't answer\n"
+
+
+def with_commands(trouble: str | None, *, path: str | None = "/c.sock") -> str:
+    answer = status()
+    answer["commands"] = {"path": path, "connected": False, "trouble": trouble}
+    return status_text("sshd", answer, NOW, Paint(is_on=False))
+
+
+def test_who_runs_the_commands_of_rules_is_shown() -> None:
+    assert "Commands: /c.sock: there\n" in with_commands(None)
+    assert "Commands: a child of the gate: there\n" in with_commands(None, path=None)
+
+
+def test_rules_without_commands_need_nobody_to_run_them() -> None:
+    assert "Commands" not in text()
+
+
+def test_that_nobody_runs_the_commands_of_rules_is_shown_with_what_it_does() -> None:
+    shown = with_commands("/c.sock isn't there")
+    assert "Commands: can't be run: /c.sock isn't there\n" in shown
+    assert "clients whose rule has a command are refused\n" in shown
