@@ -14,6 +14,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+#: Names that are none in a client list of hosts_access(5).
+WORDS = frozenset({"all", "except", "known", "local", "paranoid", "unknown"})
 #: A logical line of a rule file has at most 2047 bytes (docs/language.md 2).
 MAX_LIST_BYTES = 1800
 
@@ -79,12 +81,16 @@ def _parse(word: str) -> list[Client]:
     if re.fullmatch(r"[\d.]+", word):
         return [_numeric(word)]
     if "/" in word or ":" in word:
+        # xinetd compares the bits alone, and a pattern with a zone needs the interface to be there.
+        bare = re.sub(r"%[^/]*", "", word) if ":" in word else word
         try:
-            return [Client(ipaddress.ip_network(word, strict=False))]
+            return [Client(ipaddress.ip_network(bare, strict=False))]
         except ValueError:
             raise NoPattern(f"{word!r} is no network") from None
     if not _NAME.fullmatch(word):
         raise NoPattern(f"{word!r} is no address, network or name")
+    if word.lower() in WORDS:
+        raise NoPattern(f"{word!r} means something else in hosts.allow: write its address")
     return [Client(None, word)]
 
 

@@ -44,6 +44,8 @@ def verdict(
         pytest.param("192.0.2.0/25", "", "192.0.2.128", "deny", id="beyond-the-prefix"),
         pytest.param("2001:db8::/32", "", "2001:db8::7", "allow", id="ipv6-network"),
         pytest.param("2001:db8::7", "", "2001:db8::8", "deny", id="ipv6-address"),
+        pytest.param("fe80::7%eth9", "", "fe80::7", "allow", id="ipv6-zone-that-is-not-there"),
+        pytest.param("fe80::%eth9/64", "", "fe80::8", "allow", id="ipv6-network-with-a-zone"),
         pytest.param("", "", "192.0.2.1", "deny", id="an-empty-list-is-nobody"),
         pytest.param(None, "192.0.2.7", "192.0.2.7", "deny", id="kept-out"),
         pytest.param(None, "192.0.2.7", "192.0.2.8", "allow", id="not-kept-out"),
@@ -109,7 +111,8 @@ def test_a_long_list_is_decided_alike(address: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["192.0.2.300", "192.0.2.0/33", "1.2.3.4.5", "127", "a b:c", "x;y"]
+    "word",
+    ["192.0.2.300", "192.0.2.0/33", "1.2.3.4.5", "127", "a b:c", "x;y", "local", "EXCEPT", "1.2%a"],
 )
 def test_what_is_no_client_is_said(word: str) -> None:
     with pytest.raises(NoPattern):
