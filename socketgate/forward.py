@@ -188,7 +188,7 @@ def _joined_notes(families: tuple[_Watched, ...]) -> str:
 
 
 def _resolve(name: bytes, family: socket.AddressFamily, max_addresses: int) -> Found:
-    """The name's addresses of a family; None when the resolver can't tell. Blocks."""
+    """The name's addresses of a family; an answer of None: the resolver can't tell. Blocks."""
     if not is_clean(name, MAX_NAME_BYTES):
         return Found(frozenset(), f"dns:{shown(name)}: no host name")
     try:

@@ -132,7 +132,7 @@ class LookupPool:
         """Give threads to the queues, in turn."""
         while True:
             key = self._next_network()
-            if key is None or not self._has_thread():
+            if key is None or not self._get_thread():
                 return
             network = self._networks.pop(key)
             self._networks[key] = network
@@ -154,8 +154,8 @@ class LookupPool:
                 return key
         return None
 
-    def _has_thread(self) -> bool:
-        """Whether a thread is free, or one more may be and can be started."""
+    def _get_thread(self) -> bool:
+        """See to it that a thread is free; says whether one is. At the limit none is started."""
         if self._running < self._threads:
             return True
         if self._threads >= self._max_threads:
