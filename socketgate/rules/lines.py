@@ -17,7 +17,10 @@ MAX_LINE_BYTES = 2047
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a logical line that comes from one physical line."""
+    """A part of a logical line that comes from one physical line, which `source` has.
+
+    Of a part that begins far into a very long line `source` has what comes from there on.
+    """
 
     offset: int
     line: int
@@ -90,10 +93,12 @@ class LogicalLine:
 class LineReader:
     """Reads logical lines one by one; a faster reader may move the position and the counters."""
 
-    __slots__ = ("data", "number", "physical", "position")
+    __slots__ = ("_searched", "_start", "data", "number", "physical", "position")
 
     def __init__(self, data: bytes, number: int = 0, physical: int = 0) -> None:
         self.data = data
+        #: Where the physical line begins that is being read, and up to where newlines were sought.
+        self._start = self._searched = 0
         #: Where the next logical line begins.
         self.position = 0
         #: Newlines counted by libwrap, and all newlines, before that place.
@@ -135,8 +140,12 @@ class LineReader:
 
     def _piece_at(self, offset: int) -> Piece:
         """Where reading goes on; of a very long line only what is near is kept."""
-        near = max(self.position - MAX_LINE_BYTES, 0)
-        start = self.data.rfind(b"\n", near, self.position) + 1 or near
+        newline = self.data.rfind(b"\n", self._searched, self.position)
+        if newline >= 0:
+            self._start = newline + 1
+        self._searched = self.position
+        column = self.position - self._start
+        start = self._start if column <= MAX_LINE_BYTES else self.position
         end = self.data.find(b"\n", self.position, self.position + MAX_LINE_BYTES)
         source = self.data[start : end if end >= 0 else self.position + MAX_LINE_BYTES]
-        return Piece(offset, self.physical + 1, self.position - start, source)
+        return Piece(offset, self.physical + 1, column, source)

@@ -44,10 +44,15 @@ def check(data: bytes) -> None:
 
 
 def check_places(table: RuleTable, texts: dict[str, bytes]) -> None:
-    """Every diagnostic points into its file. Of a line that is very long it shows what is near."""
+    """Every diagnostic points into its file, and shows the line: by the column it is found there.
+
+    Far into a line that is very long it shows what is near, which ends before the column.
+    """
     for one in table.diagnostics:
         source = texts[one.origin].split(b"\n")[one.line - 1]
         assert one.source_line in source, one
+        is_far = one.column > len(one.source_line) + 1
+        assert source.startswith(one.source_line) or is_far, one
         assert 1 <= one.column <= len(source) + 1, one
 
 

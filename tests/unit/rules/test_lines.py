@@ -76,6 +76,18 @@ def test_places_are_found_one_after_the_other() -> None:
     assert [places.spot(offset).line for offset in (1, 1, 4, 5)] == [1, 1, 2, 2]
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(b"\0" * 2 * MAX_LINE_BYTES, id="after-NULs"),
+        pytest.param(b"x" * 2 * MAX_LINE_BYTES, id="after-a-line-that-was-too-long"),
+    ],
+)
+def test_a_place_far_into_a_very_long_line_is_found_in_the_file(before: bytes) -> None:
+    *_, line = LineReader(b"#\n" + before + b"abc\n")
+    assert line.spot(1) == Spot(2, len(before) + 2, b"abc")
+
+
 def test_of_a_very_long_line_only_what_is_near_is_kept() -> None:
     [line] = LineReader(b"\0" * (3 * MAX_LINE_BYTES) + b"x")
     assert len(line.spot(0).source) <= 2 * MAX_LINE_BYTES
