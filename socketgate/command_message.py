@@ -40,7 +40,7 @@ class MalformedMessage(Exception):
 class Job:
     """A command to be run: it must have started, and have ended, within so many seconds.
 
-    `source` is whom it is run for, as limits count; `inherited` are lines of keys in INHERITED.
+    `source` is the address it is run for; `inherited` are lines of keys in INHERITED.
     """
 
     id: int

@@ -13,13 +13,13 @@ import asyncio
 import contextlib
 import socket
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import partial
-from weakref import WeakValueDictionary
 
 from socketgate.backend.channel import peer_credentials
 from socketgate.command_message import Ended, Job
 from socketgate.commandchannel import Channel
+from socketgate.commandplaces import NoPlace, Places
 from socketgate.commandprocess import CANNOT_BE_KILLED, Process
 from socketgate.program import DEFAULT_PATH, CannotStart, Environment, own_environment
 from socketgate.rules.keyword import CommandKind
@@ -27,9 +27,6 @@ from socketgate.spawn import OURS
 
 #: accept(2): until the next try when there is no descriptor left, in seconds.
 PAUSE_SECONDS = 0.5
-
-#: One source has at most this part of the places, so that it can't have them all.
-SOURCE_PART = 4
 
 #: What systemd says of our own unit (systemd.exec(5)). What it says of folders stays, for scripts.
 OUR_UNIT = OURS | {
@@ -48,33 +45,6 @@ def command_environment() -> Environment:
     """What a command gets: PATH, the locale, and what an admin has set for the unit."""
     kept = {name: value for name, value in own_environment().items() if name not in OUR_UNIT}
     return {b"PATH": DEFAULT_PATH, **kept}
-
-
-class NoPlace(Exception):
-    """Nobody has left in time."""
-
-
-class Places:
-    """So many at once, and a part of them for one source: who comes from it waits for its own."""
-
-    def __init__(self, count: int) -> None:
-        self._all = asyncio.Semaphore(count)
-        self._max_each = max(1, count // SOURCE_PART)
-        self._each: WeakValueDictionary[bytes, asyncio.Semaphore] = WeakValueDictionary()
-
-    @contextlib.asynccontextmanager
-    async def one(self, source: bytes, until: float) -> AsyncIterator[None]:
-        """Hold a place. Raises NoPlace."""
-        mine = self._each.get(source) or asyncio.Semaphore(self._max_each)
-        self._each[source] = mine
-        async with contextlib.AsyncExitStack() as held:
-            try:
-                async with asyncio.timeout_at(until):
-                    await held.enter_async_context(mine)
-                    await held.enter_async_context(self._all)
-            except TimeoutError:
-                raise NoPlace from None
-            yield
 
 
 class Runner:

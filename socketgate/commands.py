@@ -30,7 +30,6 @@ from socketgate.command_message import (
 from socketgate.config import CommandsConfig
 from socketgate.errors import BackendUnavailable
 from socketgate.introduction import option_lines
-from socketgate.lookup_source import source_of
 from socketgate.program import parse_fields
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.option import Inherited
@@ -158,7 +157,7 @@ class Commands:
             start_seconds=left,
             end_seconds=left + longer,
             command=wanted.command,
-            source=source_of(wanted.address).encode(),
+            source=wanted.address,
             inherited=parse_fields(b"".join(option_lines(wanted.inherited))),
         )
 

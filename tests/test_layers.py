@@ -54,7 +54,7 @@ LAYERS = {
     "what prints units and serves backends": """
         unitprograms unitcheck unitfile unitinstall
         xinetdtext xinetd xinetdaccess xinetdterms xinetdplan
-        launcher commandchannel commandprocess commandrunner
+        launcher commandchannel commandplaces commandprocess commandrunner
         """,
     "the command line": """
         cli.streams cli cli.output cli.matchtext cli.matchlines cli.match cli.check

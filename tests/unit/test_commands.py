@@ -159,7 +159,7 @@ def test_a_job_says_for_whom_and_with_what_the_command_runs() -> None:
         return job.source, job.inherited
 
     assert played(scene) == (
-        b"2001:db8::/64",
+        b"2001:db8::7",
         ((b"SETENV", b"A=b=c"), (b"UMASK", b"0027"), (b"NICE", b"-3")),
     )
 
