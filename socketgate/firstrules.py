@@ -12,7 +12,7 @@ from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
     WrongRules,
-    all_faults_of,
+    all_mistakes_of,
     size_of,
     summary_of,
 )
@@ -50,7 +50,7 @@ def _first_rules(config: RulesConfig, compiler: Compiler | None, last_good: Last
     try:
         made = _of_the_files(config, compiler, last_good)
     except WrongRules as wrong:
-        error = summary_of(wrong.faults)
+        error = summary_of(wrong.mistakes)
         kept = _kept(config, last_good)
         if kept is None:
             raise RuleError(error) from wrong
@@ -80,8 +80,8 @@ def _are_large(config: RulesConfig, host_files: Iterable[bytes]) -> bool:
 def _right(config: RulesConfig, made: Made) -> Made:
     """The same. Raises WrongRules when it may not be put in force."""
     sources, table = made
-    if config.on_error is not OnError.LIBWRAP and (faults := all_faults_of(table)):
-        raise WrongRules(faults, sources.host_files)
+    if config.on_error is not OnError.LIBWRAP and (mistakes := all_mistakes_of(table)):
+        raise WrongRules(mistakes, sources.host_files)
     return made
 
 
@@ -91,4 +91,4 @@ def _kept(config: RulesConfig, last_good: LastGood) -> Made | None:
     if sources is None:
         return None
     table = build_table(sources)
-    return None if all_faults_of(table) else (sources, table)
+    return None if all_mistakes_of(table) else (sources, table)

@@ -63,7 +63,7 @@ class CannotCompile(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class Mistake:
     """What keeps rules from being put in force: the diagnostic's code, and what it advises."""
 
     code: str
@@ -71,11 +71,11 @@ class Fault:
 
 
 class WrongRules(Exception):
-    """The rules have these faults, and name these host files."""
+    """The rules have these mistakes, and name these host files."""
 
-    def __init__(self, faults: list[Fault], host_files: Iterable[bytes]) -> None:
-        super().__init__(faults[0].advice)
-        self.faults = faults
+    def __init__(self, mistakes: list[Mistake], host_files: Iterable[bytes]) -> None:
+        super().__init__(mistakes[0].advice)
+        self.mistakes = mistakes
         self.host_files = frozenset(host_files)
 
 
@@ -208,10 +208,10 @@ def _make(order: Order) -> dict[str, object]:
         before |= {name: status_of(name) for name in map(os.fsdecode, sources.host_files)}
         sources = read_sources(order.config)
     table = build_table(sources)
-    faults = all_faults_of(table)
-    if faults and order.config.on_error is OnError.KEEP:
+    mistakes = all_mistakes_of(table)
+    if mistakes and order.config.on_error is OnError.KEEP:
         return {
-            "errors": [(fault.code, fault.advice) for fault in faults],
+            "errors": [(mistake.code, mistake.advice) for mistake in mistakes],
             "host_files": [os.fsdecode(path) for path in sources.host_files],
         }
     if order.last_good is not None:
@@ -317,8 +317,8 @@ def read_answer(answer: bytes) -> Prepared:
     except ValueError as error:
         raise CannotCompile("the compiling process was ended") from error
     if "errors" in said:
-        faults = [Fault(code, advice) for code, advice in said["errors"]]
-        raise WrongRules(faults, map(os.fsencode, said["host_files"]))
+        mistakes = [Mistake(code, advice) for code, advice in said["errors"]]
+        raise WrongRules(mistakes, map(os.fsencode, said["host_files"]))
     if "index" not in said:
         raise CannotCompile(said.get("trouble", "no answer"))
     return map_table(Path(said["index"]), is_own=True)
@@ -332,21 +332,22 @@ def table_of(prepared: Prepared, sources: Sources | None = None) -> RuleTable:
     return table
 
 
-def all_faults_of(table: RuleTable) -> list[Fault]:
+def all_mistakes_of(table: RuleTable) -> list[Mistake]:
     """The same, and the users and groups that options name and that don't exist. May take long."""
     accounts = account_faults(accounts_named(table))
-    return [*faults_of(table), *(Fault(one.code, one.advice) for one in accounts)]
+    return [*mistakes_of(table), *(Mistake(one.code, one.advice) for one in accounts)]
 
 
-def faults_of(table: RuleTable) -> list[Fault]:
+def mistakes_of(table: RuleTable) -> list[Mistake]:
     """What keeps a table from being put in force."""
-    return [Fault(error.code, error.advice) for error in table.errors]
+    return [Mistake(error.code, error.advice) for error in table.errors]
 
 
-def summary_of(faults: Sequence[Fault]) -> str:
-    """The first fault, and how many more there are."""
-    more = len(faults) - 1
-    return faults[0].advice + (f" (and {more} more errors: see 'socketgate check')" if more else "")
+def summary_of(mistakes: Sequence[Mistake]) -> str:
+    """The first mistake, and how many more there are."""
+    more = len(mistakes) - 1
+    others = f" (and {more} more errors: see 'socketgate check')" if more else ""
+    return mistakes[0].advice + others
 
 
 def _main_files(config: RulesConfig) -> tuple[str, str]:

@@ -25,9 +25,9 @@ from socketgate.journal import MESSAGE_ID
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
-    Fault,
+    Mistake,
     WrongRules,
-    faults_of,
+    mistakes_of,
     size_of,
     summary_of,
 )
@@ -193,7 +193,7 @@ class RulesInForce:
         with settling:
             uses = accounts_named(table)
             found = await asyncio.to_thread(account_faults, uses, max_seconds=ACCOUNT_SECONDS)
-            self._offer(sources, table, [Fault(one.code, one.advice) for one in found])
+            self._offer(sources, table, [Mistake(one.code, one.advice) for one in found])
 
     async def close(self) -> None:
         """No more reloads; the kept copy is complete."""
@@ -249,7 +249,7 @@ class RulesInForce:
             self._offer_unless_same(await compiler.compile())
         except WrongRules as wrong:
             self._host_files = wrong.host_files
-            self._reject(wrong.faults)
+            self._reject(wrong.mistakes)
         except (CannotCompile, NotUsable, OSError) as error:
             log.warning("the rules are compiled in the gate itself: %s", error)
             sources = await asyncio.to_thread(self._read)
@@ -283,10 +283,10 @@ class RulesInForce:
         else:
             self._offer(sources, table)
 
-    def _offer(self, sources: Sources, table: RuleTable, more: Sequence[Fault] = ()) -> None:
+    def _offer(self, sources: Sources, table: RuleTable, more: Sequence[Mistake] = ()) -> None:
         """Put a table in force, if it may be."""
-        if faults := [*self._faults(table), *more]:
-            self._reject(faults)
+        if mistakes := [*self._mistakes(table), *more]:
+            self._reject(mistakes)
             return
         now = self._loop.time()
         if not was_emptied(self.sources, sources):
@@ -311,12 +311,12 @@ class RulesInForce:
         self.last_error = ""
         self._awaits_newline_until = 0.0
 
-    def _reject(self, faults: list[Fault]) -> None:
+    def _reject(self, mistakes: list[Mistake]) -> None:
         """Keep the rules from before a file was written, and say why, unless it still is."""
-        if self._is_half_written(faults):
+        if self._is_half_written(mistakes):
             return
         self._awaits_newline_until = 0.0
-        text = summary_of(faults)
+        text = summary_of(mistakes)
         if text != self.last_error:
             log.error("%s; keeping the previous rules", text, extra=REJECTED)
         self.last_error = text
@@ -324,12 +324,12 @@ class RulesInForce:
             self._put_in_force(*self._before_emptied[0])
         self._before_emptied = None
 
-    def _faults(self, table: RuleTable) -> list[Fault]:
-        return [] if self._config.on_error is OnError.LIBWRAP else faults_of(table)
+    def _mistakes(self, table: RuleTable) -> list[Mistake]:
+        return [] if self._config.on_error is OnError.LIBWRAP else mistakes_of(table)
 
-    def _is_half_written(self, faults: list[Fault]) -> bool:
+    def _is_half_written(self, mistakes: list[Mistake]) -> bool:
         """Whether only a newline is missing, and whoever writes the file may still be at it."""
-        if any(fault.code != HALF_WRITTEN for fault in faults):
+        if any(mistake.code != HALF_WRITTEN for mistake in mistakes):
             return False
         now = self._loop.time()
         if not self._awaits_newline_until:

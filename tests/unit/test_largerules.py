@@ -163,7 +163,7 @@ def test_rules_with_errors_are_not_compiled_and_said(files: Files) -> None:
     files.append("ALL: 0.0.0.0/0\n")
     with pytest.raises(WrongRules) as wrong:
         files.compile()
-    assert wrong.value.faults[0].advice.startswith(f"{files.deny}:10:")
+    assert wrong.value.mistakes[0].advice.startswith(f"{files.deny}:10:")
     assert newest_index(files.cache, [KEY]) is None
 
 
