@@ -5,6 +5,7 @@ Looked at for each daemon word by itself, together with the rules for ALL daemon
 certain; it doesn't find all: names, users and EXCEPT among daemons are not seen through.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from socketgate.rules.addresslines import AddressLines
@@ -59,6 +60,15 @@ def hidden_rules(files: tuple[Parsed, Parsed], max_spans: int | None) -> dict[in
 
     Nothing is looked for in tables with more than `max_spans`.
     """
+    allow, deny = files
+    if any(rule.has_aclexec for rule in allow.rules):
+        # When that fails, what follows it is not looked at: hosts.deny is asked by itself.
+        return _hidden_among([allow], max_spans) | _hidden_among([deny], max_spans)
+    return _hidden_among(files, max_spans)
+
+
+def _hidden_among(files: Sequence[Parsed], max_spans: int | None) -> dict[int, int]:
+    """The same where each file is asked when the ones before it say nothing of the client."""
     try:
         groups = _Groups(files, max_spans).by_key
     except _TooMany:
@@ -101,7 +111,7 @@ def _judge(group: _Group, everywhere: _Group) -> tuple[set[int], list[tuple[int,
 class _Groups:
     """The rules sorted by daemon word; gives up at too many spans."""
 
-    def __init__(self, files: tuple[Parsed, Parsed], max_spans: int | None) -> None:
+    def __init__(self, files: Sequence[Parsed], max_spans: int | None) -> None:
         self.by_key: dict[_Key, _Group] = {}
         self._max_spans = max_spans
         self._span_count = 0

@@ -37,6 +37,8 @@ def hidden(allow: bytes, deny: bytes, max_spans: int | None = None) -> Hidden:
         (b"ALL: ALL EXCEPT 10.\n", b"ALL: alpha\n", []),
         (b"ALL: ALL: aclexec x\n", b"ALL: 10.\n", []),
         (b"ALL: 10.\n", b"ALL: 10.: aclexec x\n", []),
+        (b"ALL: 10.: aclexec x\nALL: ALL\n", b"ALL: 10.\n", []),
+        (b"ALL: 10.: aclexec x\nALL: ALL\nALL: 10.\n", b"ALL: ALL\nALL: 10.\n", [(3, 2), (-2, -1)]),
         (b"ALL: ALL\n", b"ALL: 10.: aclexec x\n", [(-1, 1)]),
         (b"sshd: ALL\n", b"sshd, ftpd: alpha\n", []),
         (b"sshd, ftpd: ALL\n", b"sshd ftpd: alpha\n", [(-1, 1)]),
