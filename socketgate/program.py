@@ -42,7 +42,7 @@ DEFAULT_PATH = b"/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 #: nice(2): from the one end to the other; larger steps change nothing, and don't fit.
 NICE_RANGE = 39
 
-#: nice(2), setgroups(2), setresuid(2).
+#: setgroups(2), setresuid(2).
 NOT_PERMITTED = (errno.EACCES, errno.EPERM)
 
 MAPPED_PREFIX = b"::ffff:"
@@ -140,11 +140,9 @@ def become(attributes: Attributes) -> None:
     """Change this process: umask, nice, group, user. Raises CannotStart, with some of it done."""
     if attributes.umask is not None:
         os.umask(attributes.umask)
-    option = "nice"
+    if attributes.nice:
+        change_nice(attributes.nice)
     try:
-        if attributes.nice:
-            os.nice(attributes.nice)
-        option = "group or user"
         if attributes.gid is not None:
             if set(os.getgroups()) != set(attributes.groups):
                 os.setgroups(attributes.groups)
@@ -153,7 +151,19 @@ def become(attributes: Attributes) -> None:
             os.setresuid(attributes.uid, attributes.uid, attributes.uid)
     except OSError as error:
         hint = "; that takes root" if error.errno in NOT_PERMITTED else ""
-        raise CannotStart(f"can't apply {option}: {error.strerror}{hint}") from error
+        raise CannotStart(f"can't apply group or user: {error.strerror}{hint}") from error
+
+
+def change_nice(increment: int) -> None:
+    """Change our nice value; one that isn't allowed is left out and said, as by libwrap."""
+    try:
+        os.nice(increment)
+    except OSError as error:
+        said = f"socketgate: nice {increment} is left out: {error.strerror}\n"
+        try:  # noqa: SIM105  # contextlib isn't built in
+            os.write(2, said.encode())
+        except OSError:
+            pass  # nobody hears it
 
 
 def find_program(name: bytes, path: bytes = DEFAULT_PATH) -> bytes:

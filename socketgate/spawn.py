@@ -5,7 +5,6 @@ The usual start is posix_spawn(3), whose cost doesn't grow with our own size. Wh
 (nice, group, user, umask) is done between fork(2) and execve(2), for the few rules that ask for it.
 """
 
-import contextlib
 import errno
 import os
 import signal
@@ -87,8 +86,7 @@ def start_shell(
     """Start `/bin/sh -c` as the leader of a session and process group of its own.
 
     On 0, 1 and 2 it has the client, or the null device where there is none. Of the attributes its
-    umask and nice value count; a nice value that isn't allowed is left out, as by libwrap. The
-    answer is its process. Raises CannotStart.
+    umask and nice value count. The answer is its process. Raises CannotStart.
     """
     words = [b"sh", b"-c", command]
     if attributes is not None and not attributes.is_empty:
@@ -120,8 +118,7 @@ def _become_shell(attributes: program.Attributes, client: int | None) -> None:
     if attributes.umask is not None:
         os.umask(attributes.umask)
     if attributes.nice:
-        with contextlib.suppress(OSError):
-            os.nice(attributes.nice)
+        program.change_nice(attributes.nice)
     first = os.open(os.devnull, os.O_RDWR) if client is None else client
     for target in (0, 1, 2):
         os.dup2(first, target)

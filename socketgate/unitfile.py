@@ -186,7 +186,7 @@ def _resident(plan: Plan) -> list[Setting]:
 def _user(plan: Plan) -> list[Setting]:
     if not plan.user:
         return []
-    reason = "The options user, group and nice of a rule need root, and refuse here."
+    reason = "The options user and group of a rule need root, and refuse here."
     return [Setting(f"User={plan.user}", reason)]
 
 
