@@ -67,6 +67,7 @@ def test_a_gate_never_has(name: str, setting: str) -> None:
         "Type=notify",
         "Restart=always",
         "RestartSec=250ms",
+        "OOMPolicy=continue",
         "StartLimitIntervalSec=0",
         "User=socketgate",
         "AppArmorProfile=-socketgate",
