@@ -6,6 +6,7 @@ import pty
 import select
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -112,75 +113,58 @@ def test_without_a_terminal_it_says_what_to_do(
     assert "--count" in capsys.readouterr().err
 
 
-def test_on_a_terminal_it_runs_until_q(tmp_path: Path) -> None:
-    with gate_answering(tmp_path, "sshd", {"Counters": counters(HANDED_OVER)}):
-        words = [sys.executable, "-m", "socketgate", "top", "--gates", str(tmp_path)]
-        near, far = pty.openpty()
-        with subprocess.Popen(
-            [*words, "--seconds", "0.1"],
-            stdin=far,
-            stdout=far,
-            stderr=far,
-            env=TERMINAL,
-        ) as top:
-            os.close(far)
-            shown = read_until(near, b"REFUSED/s", b"sshd")
-            os.write(near, b"q")
-            read_to_the_end(near)
-        os.close(near)
-    assert (top.returncode, b"sshd" in shown) == (0, True)
+@contextlib.contextmanager
+def on_a_terminal(folder: Path, *words: str) -> Iterator[int]:
+    """`top` at work: the other end of its terminal. It ends by q, and well."""
+    near, far = pty.openpty()
+    command = [sys.executable, "-m", "socketgate", "top", f"--gates={folder}", *words]
+    with (
+        os.fdopen(near, "rb", buffering=0),
+        subprocess.Popen(command, stdin=far, stdout=far, stderr=far, env=TERMINAL) as top,
+    ):
+        os.close(far)
+        yield near
+        os.write(near, b"q")
+        read_to_the_end(near)
+    assert top.returncode == 0
+
+
+def test_on_a_terminal_it_shows_what_there_is(tmp_path: Path) -> None:
+    with (
+        gate_answering(tmp_path, "sshd", {"Counters": counters(HANDED_OVER)}),
+        on_a_terminal(tmp_path, "--seconds=0.1") as terminal,
+    ):
+        shown = read_until(terminal, b"REFUSED/s", b"sshd")
     assert b"1 gate, 6 bans" in shown
 
 
 def test_nobody_waits_for_the_first_screen(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "socketgate", "top", f"--gates={tmp_path}", "--seconds=3600"]
-    near, far = pty.openpty()
     with (
         gate_answering(tmp_path, "smtp", {"Counters": counters()}),
-        subprocess.Popen(words, stdin=far, stdout=far, stderr=far, env=TERMINAL),
+        on_a_terminal(tmp_path, "--seconds=3600") as terminal,
     ):
-        os.close(far)
-        read_until(near, b"1 gate,")
-        os.write(near, b"q")
-        read_to_the_end(near)
-    os.close(near)
+        read_until(terminal, b"1 gate,")
 
 
 def test_a_gate_that_starts_meanwhile_appears(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "socketgate", "top", f"--gates={tmp_path}", "--seconds=0.1"]
-    near, far = pty.openpty()
     with (
         gate_answering(tmp_path, "smtp", {"Counters": counters()}),
-        subprocess.Popen(words, stdin=far, stdout=far, stderr=far, env=TERMINAL),
+        on_a_terminal(tmp_path, "--seconds=0.1") as terminal,
     ):
-        os.close(far)
-        read_until(near, b"1 gate,")
+        read_until(terminal, b"1 gate,")
         with gate_answering(tmp_path, "sshd", {"Counters": counters()}):
-            read_until(near, b"sshd")  # the one more that is shown
-        os.write(near, b"q")
-        read_to_the_end(near)
-    os.close(near)
+            read_until(terminal, b"sshd")  # the one more that is shown
 
 
 def test_a_gate_that_restarts_is_watched_on(tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "socketgate", "top", "sshd", f"--gates={tmp_path}"]
-    near, far = pty.openpty()
     with contextlib.ExitStack() as stack:
         with gate_answering(tmp_path, "sshd", {"Counters": counters()}):
-            top = subprocess.Popen(
-                [*words, "--seconds=0.1"], stdin=far, stdout=far, stderr=far, env=TERMINAL
-            )
-            stack.enter_context(top)
-            os.close(far)
-            read_until(near, b"*:22")
+            terminal = stack.enter_context(on_a_terminal(tmp_path, "sshd", "--seconds=0.1"))
+            read_until(terminal, b"*:22")
         (tmp_path / "sshd").rmdir()
-        read_until(near, b"answer")
+        read_until(terminal, b"answer")
         with gate_answering(tmp_path, "sshd", {"Counters": counters()}):
-            read_until(near, b"*:22")
-        os.write(near, b"q")
-        read_to_the_end(near)
-    os.close(near)
-    assert top.returncode == 0
+            read_until(terminal, b"*:22")
 
 
 def read_until(terminal: int, *wanted: bytes) -> bytes:

@@ -7,6 +7,7 @@ from socketgate.rules.diagnostic import Severity
 from socketgate.rules.lintaddress import bare_six_at, bare_six_faults
 from socketgate.rules.lintword import client_word_faults
 from socketgate.rules.word import Reading
+from tests.support.faults import hint_of
 
 READING = Reading(interfaces=frozenset({b"lo"}))
 ERROR, WARNING = Severity.ERROR, Severity.WARNING
@@ -43,6 +44,10 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
         (b"[10.1.2.3]", ERROR, "bad-ipv6-address", 0, "write an IPv6 address"),
         (b"[]", ERROR, "bad-ipv6-address", 0, "write an IPv6 address"),
         (b"[::ffff:10.1.2.3]", ERROR, "mapped-address", 0, "write 10.1.2.3"),
+        (b"[::ffff:10.1.2.0]/120", ERROR, "mapped-address", 0, "write 10.1.2.0/24"),
+        (b"[::ffff:10.1.2.3]/24", ERROR, "mapped-address", 0, "write 10.1.2.0/24"),
+        (b"[::ffff:0:0]/96", ERROR, "mapped-address", 0, "write 0.0.0.0/0.0.0.0"),
+        (b"300/255.255.255.255", ERROR, "bad-net", 0, "as in 192.0.2.0/24"),
         (b"[fe80::1%eth7]", ERROR, "unknown-zone", 9, "leave the zone out"),
         (b"[fe80::1%lo]", WARNING, "zone-ignored", 8, "leave the zone out"),
         (b"10.1.2.3/255.255.255.255", ERROR, "bad-mask", 9, "write 10.1.2.3, without a mask"),
@@ -59,11 +64,7 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 def test_a_mistake_in_an_address_is_found(
     word: bytes, severity: Severity, code: str, offset: int, hint: str
 ) -> None:
-    found = {
-        (fault.severity, fault.code, fault.offset): fault.hint
-        for fault in client_word_faults(word, READING)
-    }
-    assert hint in found.get((severity, code, offset), f"nothing of the kind: {found}")
+    assert hint in hint_of(client_word_faults(word, READING), severity, code, offset)
 
 
 @pytest.mark.parametrize("word", [b"[]", b"[x]", b"[10.1.2.3]"])

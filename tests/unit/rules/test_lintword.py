@@ -11,6 +11,7 @@ from socketgate.rules.lintword import (
     host_file_word_faults,
 )
 from socketgate.rules.word import Reading
+from tests.support.faults import hint_of
 
 READING = Reading(
     interfaces=frozenset({b"lo"}),
@@ -60,11 +61,7 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
 def test_a_mistake_in_a_client_word_is_found(
     word: bytes, severity: Severity, code: str, offset: int, hint: str
 ) -> None:
-    found = {
-        (fault.severity, fault.code, fault.offset): fault.hint
-        for fault in client_word_faults(word, READING)
-    }
-    assert hint in found.get((severity, code, offset), f"nothing of the kind: {found}")
+    assert hint in hint_of(client_word_faults(word, READING), severity, code, offset)
 
 
 @pytest.mark.parametrize(
