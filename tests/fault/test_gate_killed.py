@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The gate is killed and restarted under a real systemd, with clients at every point of the way."""
+"""The gate is killed and restarted under a real systemd, with clients at every point of the way.
+
+And so are PID 1 and journald.
+"""
 
 import json
 import subprocess
@@ -74,6 +77,18 @@ def start_backend(box: Box, name: str) -> None:
     box.run("systemctl", "start", f"{name}-gated.socket")
 
 
+def channel_gate_on(box: Box, name: str, port: int) -> None:
+    """With one backend for all clients, CHANNEL_BACKEND."""
+    box.write("/usr/local/bin/answer", CHANNEL_BACKEND)
+    gate_on(box, name, port, "--resident", backend_runs=False)
+    box.write(
+        f"/etc/systemd/system/{name}-gated.service.d/answer.conf",
+        "[Service]\nType=simple\nExecStart=\nExecStart=/usr/bin/python3 /usr/local/bin/answer\n",
+    )
+    box.run("systemctl", "daemon-reload")
+    start_backend(box, name)
+
+
 def start_load(client: ClientHost, port: int, count: int, at_once: int) -> subprocess.Popen[bytes]:
     words = (str(LOAD), client.box_address4, str(port), str(count), str(at_once))
     return client.start("/usr/bin/python3", *words)
@@ -100,8 +115,17 @@ def wait_stored(box: Box, name: str, count: int) -> None:
     wait_until(f"{count} stored clients", lambda: stored_count(box, name) == count)
 
 
+def queue_length(box: Box, port: int) -> int:
+    """How many clients the kernel has that nobody has accepted (ss(8): Recv-Q of a listener)."""
+    return int(box.run("ss", "-Hltn", f"sport = :{port}").stdout.split()[1])
+
+
 def served_names(box: Box) -> list[str]:
     return box.run("cat", SERVED).stdout.split()
+
+
+def wait_served(box: Box, least: int) -> None:
+    wait_until(f"{least} served", lambda: len(served_names(box)) >= least)
 
 
 def main_pid(box: Box, name: str) -> int:
@@ -221,18 +245,10 @@ def test_who_is_gone_takes_no_place_in_the_store(box: Box, client_host: ClientHo
 def test_twenty_kills_under_load_cost_no_more_than_a_burst_each(
     box: Box, client_host: ClientHost
 ) -> None:
-    box.write("/usr/local/bin/answer", CHANNEL_BACKEND)
-    gate_on(box, "killed", 1302, "--resident", backend_runs=False)
-    box.write(
-        "/etc/systemd/system/killed-gated.service.d/answer.conf",
-        "[Service]\nType=simple\nExecStart=\nExecStart=/usr/bin/python3 /usr/local/bin/answer\n",
-    )
-    box.run("systemctl", "daemon-reload")
-    start_backend(box, "killed")
+    channel_gate_on(box, "killed", 1302)
     with start_load(client_host, 1302, 4000, 64) as load:
         for number in range(KILLS):
-            least = 150 * (number + 1)
-            wait_until(f"{least} served", lambda least=least: len(served_names(box)) >= least)  # type: ignore[misc]  # a default isn't inferred
+            wait_served(box, 150 * (number + 1))
             kill_gate(box, "killed")
         visits = visits_of(load)
     unserved = [visit for visit in visits if visit["answer"] != f"hello {visit['name']}\n"]
@@ -252,3 +268,50 @@ def test_the_port_never_closes_however_often_the_gate_is_killed(
     with start_load(client_host, 1303, 1, 1) as load:
         (visit,) = visits_of(load)
         assert visit["answer"] == f"hello {visit['name']}\n"
+
+
+def test_who_waits_is_kept_while_pid_1_executes_itself_anew(
+    box: Box, client_host: ClientHost
+) -> None:
+    """As an upgrade of systemd has it do."""
+    gate_on(box, "anew", 1306, backend_runs=False)
+    with start_load(client_host, 1306, 40, 40) as load:
+        wait_stored(box, "anew", 40)
+        box.run("systemctl", "daemon-reexec")
+        kill_gate(box, "anew")
+        wait_stored(box, "anew", 40)
+        start_backend(box, "anew")
+        visits = visits_of(load)
+    assert_all_served_once(box, visits)
+
+
+def test_a_journald_restarted_under_load_costs_no_client_and_no_entry(
+    box: Box, client_host: ClientHost
+) -> None:
+    channel_gate_on(box, "journal", 1307)
+    with start_load(client_host, 1307, 2000, 64) as load:
+        for number in range(1, 5):
+            wait_served(box, 300 * number)
+            box.run("systemctl", "restart", "systemd-journald.service")
+        visits = visits_of(load)
+    assert_all_served_once(box, visits)
+    box.run("systemctl", "stop", "socketgate@journal.socket")  # the entries that wait are written
+    entries = box.journal("SYSLOG_IDENTIFIER=journal", "SOCKETGATE_OUTCOME=handed-over")
+    assert len(entries) == len(visits)
+
+
+def test_a_gate_stopped_for_a_moment_goes_on_with_everybody(
+    box: Box, client_host: ClientHost
+) -> None:
+    """SIGSTOP and SIGCONT: no longer than the watchdog has patience."""
+    channel_gate_on(box, "paused", 1308)
+    with start_load(client_host, 1308, 600, 64) as load:
+        wait_served(box, 100)
+        gate = str(main_pid(box, "paused"))
+        box.run("kill", "-STOP", gate)
+        with start_load(client_host, 1308, 20, 20) as meanwhile:
+            wait_until("20 in the kernel's queue", lambda: queue_length(box, 1308) >= 20)
+            box.run("kill", "-CONT", gate)
+            visits = visits_of(load) + visits_of(meanwhile)
+    assert_all_served_once(box, visits)
+    assert str(main_pid(box, "paused")) == gate
