@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from socket import AF_INET6, inet_ntoa, inet_ntop
 
-from socketgate.rules.address import canonical_quad, dot_quad, six, unmapped
+from socketgate.rules.address import canonical_quad, dot_quad, six
 from socketgate.rules.fault import Fault, error, shown, warning
 from socketgate.rules.pattern import is_bracketed
 from socketgate.rules.spans import LAST_QUAD
@@ -28,12 +28,25 @@ class BareSix:
     length: bytes
 
     @property
+    def value(self) -> int:
+        """The 128 bits."""
+        return six(self.address, frozenset()) or 0
+
+    @property
     def right(self) -> str:
         """The same as libwrap reads it; the zone would be ignored."""
-        quad = unmapped(self.address)
-        if quad != self.address:
-            return shown(quad + self.length)
+        if self.value >> 32 == _MAPPED_NET:
+            return _as_quad(self.value, int(self.length[1:] or 128))
         return f"[{shown(self.address)}]{shown(self.length)}"
+
+
+def _as_quad(value: int, length: int) -> str:
+    """What is mapped, as IPv4 has it. A length up to 32 was meant for that already."""
+    bits = min(max(length if length <= 32 else length - 96, 0), 32)
+    if not bits:
+        return "0.0.0.0/0.0.0.0"
+    quad = inet_ntoa(((value & LAST_QUAD) >> (32 - bits) << (32 - bits)).to_bytes(4))
+    return quad if bits == 32 else f"{quad}/{bits}"
 
 
 def bare_six_at(text: bytes, start: int) -> BareSix | None:
@@ -57,8 +70,7 @@ def bare_six_faults(word: bytes) -> Iterator[Fault] | None:
 
 
 def _bare_six_faults(bare: BareSix) -> Iterator[Fault]:
-    code, hint = "ipv6-without-brackets", f"write {bare.right}"
-    value = six(bare.address, frozenset()) or 0
+    code, hint, value = "ipv6-without-brackets", f"write {bare.right}", bare.value
     if bare.length:
         yield error(code, "without brackets this is no IPv6 net: never matches", hint)
     elif bare.address.lower() != inet_ntop(AF_INET6, value.to_bytes(16)).encode():
@@ -83,16 +95,16 @@ def net_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
 def _quad_net_faults(net: bytes, mask: bytes) -> Iterator[Fault]:
     behind = len(net) + 1
     value = dot_quad(net)
-    if canonical_quad(net) == LAST_QUAD or canonical_quad(mask) == LAST_QUAD:
-        message = "a net or mask of 255.255.255.255 can't be told from an error: never matches"
-        yield error("bad-mask", message, f"write {shown(net)}, without a mask", behind)
-        return
-    if value is None:
+    if value is None and canonical_quad(net) != LAST_QUAD:
         yield error(
             "bad-net",
             f"{shown(net)} is no IPv4 address: never matches",
             "write four numbers up to 255, as in 192.0.2.0/24",
         )
+        return
+    if value is None or canonical_quad(mask) == LAST_QUAD:
+        message = "a net or mask of 255.255.255.255 can't be told from an error: never matches"
+        yield error("bad-mask", message, f"write {shown(net)}, without a mask", behind)
         return
     bits = dot_quad(mask)
     if bits is None:
@@ -123,9 +135,9 @@ def _quad_net_faults(net: bytes, mask: bytes) -> Iterator[Fault]:
 
 
 def _six_net_faults(net: bytes, mask: bytes, reading: Reading) -> Iterator[Fault]:
-    yield from six_faults(net, reading)
     behind = len(net) + 1
     length = leading_number(mask)
+    yield from six_faults(net, reading, length if begins_with_number(mask) else 128)
     if not begins_with_number(mask):
         yield error(
             "prefix-length-missing",
@@ -147,14 +159,13 @@ def _length_faults(mask: bytes, length: int, offset: int) -> Iterator[Fault]:
         yield error("mask-junk", message, f"write /{length}", offset)
 
 
-def six_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
-    """`[ADDRESS]`."""
+def six_faults(word: bytes, reading: Reading, length: int = 128) -> Iterator[Fault]:
+    """`[ADDRESS]`, of a net with this length."""
     inner = word[1:-1]
     value = six(inner, reading.interfaces)
     if value is not None:
         if value >> 32 == _MAPPED_NET:
-            quad = inet_ntoa((value & LAST_QUAD).to_bytes(4))
-            yield error("mapped-address", _MAPPED_MESSAGE, f"write {quad}")
+            yield error("mapped-address", _MAPPED_MESSAGE, f"write {_as_quad(value, length)}")
         elif b"%" in inner:
             message = "the zone is ignored: matches on every interface"
             hint = "leave the zone out"

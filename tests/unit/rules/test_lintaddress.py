@@ -82,6 +82,16 @@ def test_what_stands_in_brackets_is_shown_with_them(word: bytes) -> None:
         pytest.param(b"2001:db8::/32", ERROR, "ipv6-without-brackets", "[2001:db8::]/32", id="net"),
         pytest.param(b"2001:db8:0::1", ERROR, "ipv6-without-brackets", "[2001:db8:0::1]", id="odd"),
         pytest.param(b"::ffff:10.1.2.3", ERROR, "mapped-address", "write 10.1.2.3", id="mapped"),
+        pytest.param(
+            b"::ffff:10.1.2.3/120",
+            ERROR,
+            "ipv6-without-brackets",
+            "write 10.1.2.0/24",
+            id="mapped-net",
+        ),
+        pytest.param(
+            b"0::ffff:10.1.2.3", ERROR, "ipv6-without-brackets", "write 10.1.2.3", id="odd-mapped"
+        ),
     ],
 )
 def test_an_ipv6_address_without_brackets_is_found(
