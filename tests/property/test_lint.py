@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What `check` says of a word is true: what it calls never matching never does, and all of it."""
 
+import re
+
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
@@ -22,7 +24,7 @@ PIECES = st.sampled_from(
         b"*", b"?", b"-", b"%", b"lo", b"fe80", b"+", b"'", b";", b"\\", b"32", b"128", b"ffff",
         b"_", b"!", b"10.1.2.0/24", b"[2001:db8::]/32", b"10.1.2.3", b"2001:db8::1", b"example.org",
         b"[fe80::1%lo]", b"fe80::1%lo", b"255.255.255.255", b"::ffff:10.1.2.3",
-        b"0x",
+        b"0x", b"::ffff:10.1.2.0/120",
     )
 )  # fmt: skip
 WORDS = st.lists(PIECES, min_size=1, max_size=6).map(b"".join)
@@ -36,6 +38,8 @@ NAMES = (
     b"unknown", b"paranoid", b"a", b"x.a", b"10.1.2.x", b"x-a.example.org", b"a_x.example.org",
     b"1a", b"8", b"255",
 )  # fmt: skip
+#: Advice that is a whole word, and not a part of one.
+ADVICE = re.compile(r"write ([0-9A-Fa-f.:\[][0-9A-Fa-f.:\[\]/]*)")
 REQUESTS = [
     Request(
         daemon=b"sshd",
@@ -81,3 +85,12 @@ def test_what_can_never_match_is_an_error(word: bytes, in_host_file: bool) -> No
     pattern, faults = judged(word, in_host_file=in_host_file)
     errors = [one for one in faults if one.severity is Severity.ERROR]
     assert errors or not can_never_match(pattern)
+
+
+@given(WORDS, st.booleans())
+def test_what_is_advised_is_no_mistake(word: bytes, in_host_file: bool) -> None:
+    _, faults = judged(word, in_host_file=in_host_file)
+    advised = filter(None, (ADVICE.fullmatch(fault.hint) for fault in faults))
+    for advice in advised:
+        _, left = judged(advice[1].encode(), in_host_file=in_host_file)
+        assert [one.message for one in left if one.severity is Severity.ERROR] == []
