@@ -110,10 +110,12 @@ class Operations:
         return await self.lookups.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
 
     def _limits_of(self, gate: Gate) -> tuple[str, ...]:
-        """How near the gate is to what it can take."""
+        """How near the gate is to what it can take, and what it can't do now."""
+        trouble = self.report.commands_trouble()
         return (
             f"{self.deciding.total} of {self.limits.deciding_connections} clients wait for lookups",
             f"{gate.handoff.held_count} of {self.limits.held_connections} wait for a backend",
+            *([f"commands can't be run: {trouble}"] if trouble else []),
         )
 
 

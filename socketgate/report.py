@@ -77,7 +77,7 @@ class Report:
             "rules_count": self.rules.table.rule_count,
             "rules_loaded_at": self.rules.loaded_at,
             "rules_in_error": bool(self.rules.last_error),
-            "commands_in_trouble": self._needs_commands() and bool(self.commands.trouble),
+            "commands_in_trouble": bool(self.commands_trouble()),
             "bans": self._bans_now().count,
             "gates": joined(map(gate_counters, self.gates)),
         }
@@ -120,8 +120,12 @@ class Report:
         return {
             "path": None if self.runner_path is None else str(self.runner_path),
             "connected": self.commands.is_connected,
-            "trouble": self.commands.trouble or None,
+            "trouble": self.commands_trouble() or None,
         }
+
+    def commands_trouble(self) -> str:
+        """Why the rules' commands would not be run now; empty if they would or there are none."""
+        return self.commands.trouble if self._needs_commands() else ""
 
     def _needs_commands(self) -> bool:
         """Whether a rule in force that concerns a daemon of ours has a command."""

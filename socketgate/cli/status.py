@@ -48,7 +48,7 @@ def wanted_gates(arguments: argparse.Namespace) -> list[Gate]:
         return [find_gate(arguments.name, arguments.gates)]
     gates = known_gates(arguments.gates)
     if not gates:
-        raise GateUnreachable("there is no gate: 'socketgate unit NAME' makes one")
+        raise GateUnreachable("no gate runs or is enabled: 'socketgate unit NAME' makes one")
     return gates
 
 

@@ -4,8 +4,9 @@
 import argparse
 import sys
 import time
+from collections.abc import Iterable
 
-from socketgate.bans import Unban
+from socketgate.bans import Ban, Net, Unban
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import add_store, daemon_name, nets, store_of, writing
 
@@ -37,9 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
         return ExitCode.WRONG
     now = time.time()
     with writing(store_of(arguments)) as store:
+        bans = store.bans(now)
         ended = [
             ban
-            for ban in store.bans(now)
+            for ban in bans
             if (arguments.all or ban.net in wanted)
             and arguments.daemon in (None, ban.daemon)
             and arguments.origin in (None, ban.origin)
@@ -50,5 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
         return ExitCode.OK
     missing = [net for net in wanted if net not in {ban.net for ban in ended}]
     for net in missing:
-        print(f"socketgate: {net.name} is not banned", file=sys.stderr)
+        print(f"socketgate: {net.name} is not banned{_hint(net, bans)}", file=sys.stderr)
     return ExitCode.DENIED if missing else ExitCode.OK
+
+
+def _hint(net: Net, bans: Iterable[Ban]) -> str:
+    """How to see bans that aren't the one meant: of a wider net, of others, for other daemons."""
+    if any(ban.net.meets(net) for ban in bans):
+        return f" as such: 'socketgate bans {net.name}' shows what concerns it"
+    return ""

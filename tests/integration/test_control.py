@@ -238,12 +238,14 @@ def test_that_nobody_runs_the_commands_of_the_rules_is_told_before_a_client_come
     tmp_path: Path,
 ) -> None:
     settings = f'[commands]\nsocket = "{tmp_path}/command.sock"\n'
+    asked = {"daemon": "sshd", "address": "127.0.0.2"}
     with (
         listening() as sock,
         gate_for(tmp_path, sock, allow="ALL: ALL: spawn true\n", settings=settings) as gate,
     ):
         commands = call(gate, "Status", {}, StatusAnswer)["commands"]
         counters = call(gate, "Counters", {}, CountersAnswer)
+        limits = call(gate, "Explain", asked, ExplainAnswer)["limits"]
         gate.allow.write_text("ALL: ALL\n")
         gate.wait_status("generation 2")
         later = call(gate, "Status", {}, StatusAnswer)["commands"]
@@ -253,4 +255,5 @@ def test_that_nobody_runs_the_commands_of_the_rules_is_told_before_a_client_come
         == f"{tmp_path}/command.sock isn't there: start the command runner there"
     )
     assert counters["commands_in_trouble"]
+    assert limits[-1] == f"commands can't be run: {commands['trouble']}"
     assert later is None

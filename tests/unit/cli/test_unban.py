@@ -76,6 +76,23 @@ def test_what_is_not_banned_is_said_and_the_others_end(
     assert left(config) == [("2001:db8::/64", "ALL")]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["2001:db8::9"], id="a-wider-net-is"),
+        pytest.param(["2001:db8::/64", "--origin", "a"], id="by-another"),
+    ],
+)
+def test_where_another_ban_concerns_it_that_is_said(
+    config: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert unban(config, *words) == 1
+    assert capsys.readouterr().err == (
+        f"socketgate: {words[0]} is not banned as such: 'socketgate bans {words[0]}' shows what "
+        "concerns it\n"
+    )
+
+
 def test_an_address_in_a_banned_net_is_not_what_was_banned(config: Path) -> None:
     assert unban(config, "2001:db8::9") == 1
 
