@@ -287,6 +287,7 @@ class Daemon:
         self._notifier.stopping("waiting for connections under way")
         seconds = self._config.limits.drain_seconds
         await asyncio.gather(*(gate.stop(seconds) for gate in self._gates))
+        self._store.close()
         log.info("socketgate stops", extra=STOPPED)
 
     def _on_sighup(self) -> None:

@@ -30,6 +30,9 @@ MAX_STORED = 1024
 #: Who waits no longer than this, in seconds, isn't worth two messages to PID 1.
 STORE_AFTER_SECONDS = 1.0
 
+#: Seconds until PID 1 is told again what it had no room for in its queue.
+AGAIN_SECONDS = 0.2
+
 #: systemd.socket(5), FileDescriptorName=: a name's length at most.
 MAX_NAME = 255
 
@@ -106,11 +109,14 @@ class DescriptorStore:
         self._passed = dict(stored or {})
         self._kept: set[Connection] = set()
         self._looking_up: set[Connection] = set()
+        #: Whom PID 1 keeps though nobody waits any more: it has not been told yet.
+        self._untold: list[str] = []
+        self._again: asyncio.TimerHandle | None = None
 
     @property
     def count(self) -> int:
         """How many clients it has."""
-        return len(self._kept) + len(self._passed)
+        return len(self._kept) + len(self._passed) + len(self._untold)
 
     def count_of(self, listener: Listener) -> int:
         """How many of these are the listener's."""
@@ -138,9 +144,12 @@ class DescriptorStore:
         if connection.stored or self._notifier is None or self.count >= self._most:
             return
         name = f"{PREFIX}{connection.listener.name}-{connection.accepted_ns}"
-        if len(name) <= MAX_NAME and self._notifier.store(name, connection.fd):
-            connection.stored = name
-            self._kept.add(connection)
+        if name in self._untold:
+            self._untold.remove(name)
+        elif len(name) > MAX_NAME or not self._notifier.store(name, connection.fd):
+            return
+        connection.stored = name
+        self._kept.add(connection)
 
     def keep_if_late(self, connection: Connection) -> None:
         """Have it kept if it has waited for long."""
@@ -182,9 +191,37 @@ class DescriptorStore:
         self._kept.add(connection)
         return connection
 
+    def close(self) -> None:
+        """The process ends: PID 1 is told what it was not told yet, if it listens."""
+        if self._again is not None:
+            self._again.cancel()
+        if self._untold and self._tell(self._untold[0], waits=True):
+            self._tell_all(self._untold[1:])
+
     def _remove(self, name: str) -> None:
-        if self._notifier is not None:
-            self._notifier.remove(name)
+        """Have PID 1 let go of it: at once, or when it reads again. That is waited for once only.
+
+        Until then it keeps a copy of a client whom others have. The next start would take him back.
+        """
+        if self._untold or not self._tell(name, waits=True):
+            self._untold.append(name)
+            self._tell_later()
+
+    def _tell(self, name: str, *, waits: bool) -> bool:
+        return self._notifier is None or self._notifier.remove(name, waits=waits)
+
+    def _tell_all(self, names: list[str]) -> None:
+        self._untold = [one for one in names if not self._tell(one, waits=False)]
+
+    def _tell_later(self) -> None:
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._tell_again)
+
+    def _tell_again(self) -> None:
+        self._again = None
+        self._tell_all(self._untold)
+        if self._untold:
+            self._tell_later()
 
 
 def most_stored() -> int:

@@ -17,6 +17,12 @@ except ImportError:  # a distribution without it
 
 Send = Callable[[str], object]
 
+#: How long a message waits, in seconds, for room in the manager's queue. Should PID 1 never read
+#: again, whoever comes to see why has to come through a gate that goes on.
+SEND_SECONDS = 1.0
+#: The same as struct timeval, socket(7).
+SEND_TIMEVAL = struct.pack("ll", int(SEND_SECONDS), 0)
+
 
 class Notifier:
     """The way to the service manager. Never raises: nobody listening is no failure of ours."""
@@ -51,12 +57,10 @@ class Notifier:
         """
         return _send_with(fd, f"FDSTORE=1\nFDNAME={name}", flags=socket.MSG_DONTWAIT)
 
-    def remove(self, name: str) -> bool:
-        """Have the manager close what it keeps by that name.
-
-        Waits for room in the manager's queue, but not long; says whether the message was sent.
-        """
-        return _send_with(None, f"FDSTOREREMOVE=1\nFDNAME={name}")
+    def remove(self, name: str, *, waits: bool) -> bool:
+        """Have the manager close what it keeps by that name; says whether the message was sent."""
+        flags = 0 if waits else socket.MSG_DONTWAIT
+        return _send_with(None, f"FDSTOREREMOVE=1\nFDNAME={name}", flags)
 
     def stopping(self, status: str) -> None:
         """No new connections from here on."""
@@ -88,7 +92,10 @@ def _way_to_the_manager() -> Send:
 
 
 def _through_sdnotify() -> Send:
-    notify: Send = SystemdNotifier().notify
+    notifier = SystemdNotifier()
+    if notifier.socket is not None:
+        notifier.socket.settimeout(SEND_SECONDS)
+    notify: Send = notifier.notify
     # It encodes as Latin-1 and drops in silence what that can't hold, READY=1 with it: so it gets
     # the bytes of UTF-8 as characters.
     return lambda state: notify(_encode(state).decode("latin-1"))
@@ -108,7 +115,7 @@ def _send_with(fd: int | None, state: str, flags: int = 0) -> bool:
     rights = [] if fd is None else [(socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", fd))]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 1, 0))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, SEND_TIMEVAL)
             sock.sendmsg([_encode(state)], rights, flags, address)
     except OSError:
         return False  # as sdnotify: whoever started us may have gone

@@ -5,6 +5,8 @@ And so are PID 1 and journald.
 """
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -15,6 +17,7 @@ import pytest
 
 from socketgate.gate import MAX_BURST
 from tests.support.box import Box
+from tests.support.descriptors import full_inbox
 from tests.support.load import Visit
 from tests.support.netns import ClientHost
 
@@ -315,3 +318,21 @@ def test_a_gate_stopped_for_a_moment_goes_on_with_everybody(
             visits = visits_of(load) + visits_of(meanwhile)
     assert_all_served_once(box, visits)
     assert str(main_pid(box, "paused")) == gate
+
+
+def test_a_pid_1_that_hangs_keeps_nobody_out(box: Box, client_host: ClientHost) -> None:
+    """Whoever comes to see why it hangs comes through a gate; its queue is full by then."""
+    channel_gate_on(box, "hung", 1309)
+    with start_load(client_host, 1309, 1, 1) as load:
+        visits_of(load)
+    os.kill(box.pid, signal.SIGSTOP)
+    try:
+        with full_inbox(f"/proc/{box.pid}/root/run/systemd/notify"):
+            box.write("/etc/hosts.allow", "hung: ALL\n")  # a change, of which PID 1 is told
+            box.write("/etc/hosts.deny", "ALL: ALL\n")
+            with start_load(client_host, 1309, 20, 20) as load:
+                visits = visits_of(load)
+    finally:
+        os.kill(box.pid, signal.SIGCONT)
+        box.run("rm", "-f", "/etc/hosts.allow")
+    assert all(visit["answer"] for visit in visits)

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A process that has no descriptor left, as under EMFILE (getrlimit(2))."""
+"""A process that has no descriptor left (EMFILE), and somebody who has no room for messages."""
 
 import contextlib
 import os
 import resource
+import socket
 from collections.abc import Iterator
 
 
@@ -18,3 +19,13 @@ def no_free_descriptor() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def full_inbox(address: str) -> Iterator[None]:
+    """Who reads this datagram socket has left so many messages that there is room for none."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                sender.sendto(b"", address)
+        yield

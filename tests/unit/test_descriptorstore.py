@@ -15,7 +15,8 @@ from socketgate.activation import Listener
 from socketgate.descriptorstore import MAX_STORED, DescriptorStore, most_stored, take_stored
 from socketgate.notify import Notifier
 from tests.support.clients import client_of, listening, listening_locally
-from tests.support.waiting import PATIENCE_SECONDS, environment
+from tests.support.descriptors import full_inbox
+from tests.support.waiting import PATIENCE_SECONDS, environment, play
 
 SECOND_NS = 10**9
 
@@ -28,7 +29,7 @@ class Manager:
         self.sock.bind(str(path))
 
     def messages(self) -> list[tuple[str, str]]:
-        """All that came: the text, and the link of /proc/self/fd."""
+        """All that came, but empty ones: the text, and the link of /proc/self/fd."""
         found: list[tuple[str, str]] = []
         while True:
             try:
@@ -38,7 +39,8 @@ class Manager:
             links = [os.readlink(f"/proc/self/fd/{fd}") for fd in fds]  # noqa: PTH115  # no path
             for fd in fds:
                 os.close(fd)
-            found.append((text.decode(), "".join(links)))
+            if text:
+                found.append((text.decode(), "".join(links)))
 
 
 @pytest.fixture
@@ -233,3 +235,55 @@ def test_a_lookup_that_is_cut_off_leaves_its_client_kept(
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(scene(store))
     assert (len(manager.messages()), store.count_of(connection.listener)) == (1, 1)
+
+
+def removal(connection: Connection) -> tuple[str, str]:
+    return f"FDSTOREREMOVE=1\nFDNAME={name_of(connection)}", ""
+
+
+async def unheard(store: DescriptorStore, connection: Connection) -> None:
+    """It was kept, and is to be kept no longer, while the manager has no room for messages."""
+    store.keep(connection)
+    with full_inbox(os.environ["NOTIFY_SOCKET"]):
+        store.let_go(connection)
+
+
+def test_a_manager_that_could_not_be_told_is_told_later(
+    manager: Manager, connection: Connection
+) -> None:
+    """Or the next start would serve a client again whom others have."""
+
+    async def scene(store: DescriptorStore) -> None:
+        await unheard(store, connection)
+        assert (removal(connection) in manager.messages(), store.count) == (False, 1)
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while removal(connection) not in manager.messages():
+                await asyncio.sleep(0)
+        assert store.count == 0
+
+    play(scene(DescriptorStore(Notifier(print))))
+
+
+def test_who_is_kept_again_before_the_manager_was_told_stays_kept(
+    manager: Manager, connection: Connection
+) -> None:
+    async def scene(store: DescriptorStore) -> None:
+        await unheard(store, connection)
+        store.keep(connection)
+        manager.messages()
+        store.close()
+        assert (manager.messages(), connection.stored) == ([], name_of(connection))
+
+    play(scene(DescriptorStore(Notifier(print))))
+
+
+def test_at_the_end_the_manager_is_told_what_it_was_not_told(
+    manager: Manager, connection: Connection
+) -> None:
+    async def scene(store: DescriptorStore) -> None:
+        await unheard(store, connection)
+        manager.messages()
+        store.close()
+        assert manager.messages() == [removal(connection)]
+
+    play(scene(DescriptorStore(Notifier(print))))

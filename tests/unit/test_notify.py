@@ -3,12 +3,14 @@ import contextlib
 import os
 import re
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from socketgate.notify import Notifier, Send, _send_by_hand, _through_sdnotify, watchdog_seconds
+from tests.support.descriptors import full_inbox
 from tests.support.waiting import PATIENCE_SECONDS, environment, open_descriptors
 
 
@@ -119,6 +121,21 @@ def test_a_manager_that_has_gone_is_no_failure(way: str, tmp_path: Path) -> None
         with manager(address):
             notifier = Notifier(stack.enter_context(through(way)))
         notifier.ready("x")
+
+
+@WAYS
+def test_a_manager_that_never_reads_does_not_hold_us_up_for_ever(way: str, tmp_path: Path) -> None:
+    address = str(tmp_path / "notify")
+    with (
+        manager(address),
+        environment(NOTIFY_SOCKET=address),
+        through(way) as send,
+        full_inbox(address),
+    ):
+        thread = threading.Thread(target=Notifier(send).watchdog, daemon=True)
+        thread.start()
+        thread.join(PATIENCE_SECONDS)
+        assert not thread.is_alive()
 
 
 def test_without_a_manager_nothing_is_said_and_nothing_opened() -> None:
