@@ -75,14 +75,17 @@ def daemon_name(text: str) -> str:
 
 
 def nets(texts: Sequence[str], six_length: int | None) -> list[Net]:
-    """The networks, IPv6 addresses with as many bits as `--prefix` says; raises ConfigError."""
+    """The networks, IPv6 addresses with as many bits as `--prefix` says; raises ConfigError.
+
+    IPv6 may stand in brackets, as in the rules.
+    """
     if six_length is not None and not 1 <= six_length <= SINGLE:
         raise ConfigError(f"--prefix {six_length}: write a number of bits from 1 to {SINGLE}")
     for text in texts:
         if "%" in text:
             raise ConfigError(f"{text!r}: leave the zone out: a ban counts on every link")
     try:
-        found = [parse_net(text, six_length or SINGLE) for text in texts]
+        found = [parse_net(_without_brackets(text), six_length or SINGLE) for text in texts]
     except ValueError as error:
         raise ConfigError(str(error)) from error
     for text, net in zip(texts, found, strict=True):
@@ -91,6 +94,10 @@ def nets(texts: Sequence[str], six_length: int | None) -> list[Net]:
                 f"--prefix {six_length} is for IPv6 addresses: for IPv4 write {text}/{six_length}"
             )
     return found
+
+
+def _without_brackets(text: str) -> str:
+    return text[1:].replace("]", "", 1) if text.startswith("[") else text
 
 
 def own_address() -> str:

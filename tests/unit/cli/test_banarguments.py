@@ -70,6 +70,14 @@ def test_what_no_socket_can_be_called_is_no_daemon(text: str) -> None:
         daemon_name(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("[2001:db8::7]", "2001:db8::7"), ("[2001:db8::]/32", "2001:db8::/32")],
+)
+def test_ipv6_may_be_written_as_in_the_rules(text: str, name: str) -> None:
+    assert [net.name for net in nets([text], None)] == [name]
+
+
 def test_what_is_no_net_is_an_error_for_the_admin() -> None:
     with pytest.raises(ConfigError, match=r"'host\.example' is no IPv4 or IPv6 address"):
         nets(["192.0.2.7", "host.example"], 128)
