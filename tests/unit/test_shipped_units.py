@@ -6,6 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.compiler import COMPILE_SECONDS
+from socketgate.config import Limits
+from socketgate.daemon import FIRST_ANSWERS_SECONDS
+
 UNITS = Path(__file__).resolve().parents[2] / "units"
 SERVICES = ["socketgate@.service", "socketgate.service"]
 COMMANDS = ["socketgate-command.socket", "socketgate-command.service"]
@@ -75,6 +79,21 @@ def test_a_gate_never_has(name: str, setting: str) -> None:
 )
 def test_a_gate_always_has(name: str, setting: str) -> None:
     assert setting in settings(name)
+
+
+def seconds_of(setting: str, name: str) -> float:
+    (value,) = (one.partition("=")[2] for one in settings(name) if one.startswith(f"{setting}="))
+    return float(value.removesuffix("s"))
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_gate_is_given_the_time_that_it_may_take_to_start(name: str) -> None:
+    assert seconds_of("TimeoutStartSec", name) > COMPILE_SECONDS + FIRST_ANSWERS_SECONDS
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_gate_is_given_the_time_that_it_may_take_to_stop(name: str) -> None:
+    assert seconds_of("TimeoutStopSec", name) > Limits().drain_seconds
 
 
 @pytest.mark.parametrize("name", SERVICES)
