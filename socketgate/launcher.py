@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Start a program for every client that gates hand over, so many at once.
 
-    gates ═channels═▶ Receiver ─▶ ready ─▶ ACK for all ─▶ start each ─▶ running ─▶ reaped
+    gates ═channels═▶ Receiver ─▶ ready ─▶ ACK for all ─▶ start, two at once ─▶ running ─▶ reaped
                           └ not read while all places are taken: clients wait, unacknowledged, in
                             the channels, and when those are full at the gate
 
@@ -17,14 +17,15 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
-from socketgate.backend import Offer, Receiver
+from socketgate.backend import ChannelReceiver, Offer, Receiver
+from socketgate.helper import Helper
 from socketgate.notify import Notifier, watchdog_seconds
 from socketgate.program import CannotStart
+from socketgate.spawn import Start
 
-#: Starts the program for a client; the answer is its process. Raises CannotStart.
-Start = Callable[[], int]
 #: Makes ready all that can be wrong with a client before it is taken over. Raises CannotStart.
 Prepare = Callable[[Offer], Start]
 Report = Callable[[str], None]
@@ -63,13 +64,17 @@ class Launcher:
         self._running: set[int] = set()
         #: Made ready, and their gates not told yet: never for longer than `_take` takes.
         self._ready: list[tuple[Offer, Start]] = []
+        #: Of these each gate's last, whose acknowledgement is for all before it.
+        self._last: dict[ChannelReceiver, Offer] = {}
+        #: Makes every second start: each blocks until the kernel has put the program in place.
+        self._helper = Helper()
         self._paused_until = 0.0
         self._watchdog_seconds = watchdog_seconds()
         self._fed_at = time.monotonic()
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        with contextlib.closing(Signals()) as signals:
+        with contextlib.closing(self._helper), contextlib.closing(Signals()) as signals:
             without_clients, with_clients = select.poll(), select.poll()
             for poll in (without_clients, with_clients):
                 poll.register(signals, select.POLLIN)
@@ -114,8 +119,7 @@ class Launcher:
 
     def _make_ready(self, offer: Offer) -> None:
         """A client for whom the program can't be started is the next backend's chance."""
-        is_first = all(offer.channel is not other.channel for other, _ in self._ready)
-        if is_first and not offer.channel.is_writable():  # one acknowledgement is for all of them
+        if offer.channel not in self._last and not offer.channel.is_writable():
             self._receiver.hold(offer)
             return
         try:
@@ -123,22 +127,29 @@ class Launcher:
         except CannotStart as reason:
             self._report(f"refused a client: {reason}")
             offer.refuse()
+        else:
+            self._last[offer.channel] = offer
 
     def _start_all(self) -> None:
-        """Acknowledge, a channel's last client standing for all before it; then start."""
-        ready, self._ready = self._ready, []
-        last_of = {offer.channel: offer for offer, _ in ready}
-        taken = {channel for channel, offer in last_of.items() if offer.take()}
-        for offer, start in ready:
-            if offer.channel in taken:
-                self._begin(start)
-            offer.client.close()
+        """Acknowledge, then start."""
+        taken = {channel for channel, offer in self._last.items() if offer.take()}
+        starts = [
+            partial(self._begin, start if offer.channel in taken else None, offer)
+            for offer, start in self._ready
+        ]
+        self._ready.clear()
+        self._last.clear()
+        self._helper.make(starts)
 
-    def _begin(self, start: Start) -> None:
+    def _begin(self, start: Start | None, offer: Offer) -> None:
+        """Start the program of a client that is ours, in whichever thread; let go of the client."""
         try:
-            self._running.add(start())
+            if start is not None:
+                self._running.add(start())
         except CannotStart as reason:
             self._report(f"closed a client that was taken over: {reason}")
+        finally:
+            offer.close()
 
     def _reap(self) -> None:
         """Let go of every program that has ended."""
@@ -187,7 +198,7 @@ class Signals:
 
     def stop(self, ready: list[tuple[int, int]]) -> bool:
         """Use up what came, if poll(2) says that something did; says whether we are to stop."""
-        if not any(fd == self._number for fd, _ in ready):
+        if self._number not in dict(ready):
             return False
         return not STOPPING_SIGNALS.isdisjoint(self._readable.recv(4096))
 

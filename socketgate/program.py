@@ -96,15 +96,18 @@ def environment_for(fields: Fields, base: Environment) -> Environment:
     for key, value in fields:
         if b"\0" in value:
             raise CannotStart(f"a NUL in {_shown(key)}")
-        for name in VARIABLES.get(key, ()):
-            environment[name] = _unmapped(value)
+        if names := VARIABLES.get(key):
+            shown = _unmapped(value)
+            for name in names:
+                environment[name] = shown
     if b"REMOTE_ADDR" in environment:
         environment[b"PROTO"] = b"TCP"
-    for value in [value for key, value in fields if key == b"SETENV"]:
-        name, equals, text = value.partition(b"=")
-        if not name or not equals:
-            raise CannotStart(f"setenv without a name: {_shown(value)}")
-        environment[name] = text
+    for key, value in fields:
+        if key == b"SETENV":
+            name, equals, text = value.partition(b"=")
+            if not name or not equals:
+                raise CannotStart(f"setenv without a name: {_shown(value)}")
+            environment[name] = text
     return environment
 
 

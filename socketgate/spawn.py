@@ -13,6 +13,7 @@ from functools import partial
 from typing import NoReturn
 
 from socketgate import program
+from socketgate.posixspawn import Spawner, Strings
 
 #: Programs expect each signal's default; Python ignores SIGPIPE and SIGXFSZ for itself. In the
 #: child glibc makes two system calls for each signal that isn't named here, one for each that is.
@@ -29,7 +30,9 @@ SHELL = b"/bin/sh"
 NO_PROCESS = "no process is left (TasksMax= of the unit that starts it)"
 
 
-Prepared = tuple[program.Environment, program.Attributes]
+#: Starts the program; the answer is its process, in which execve(2) has succeeded. Raises
+#: CannotStart.
+Start = Callable[[], int]
 
 
 class Command:
@@ -39,35 +42,37 @@ class Command:
         self._words = [os.fsencode(word) for word in words]
         own = program.own_environment()
         self._base = {name: value for name, value in own.items() if name not in OURS}
+        self._base_strings = Strings(_lines(self._base))
         path = self._base.get(b"PATH", program.DEFAULT_PATH)
         self._path = program.find_program(self._words[0], path)
         self._targets = (0, 1, 2) if is_stderr_client else (0, 1)
+        self._spawner = Spawner(
+            self._path, self._words, targets=self._targets, default_signals=RESTORED_SIGNALS
+        )
 
-    def prepare(self, fields: program.Fields) -> Prepared:
-        """What the program is to have, for a client of these lines. Raises CannotStart."""
+    def prepare(self, fields: program.Fields, client: int) -> Start:
+        """Make the start ready for a client of these lines, who is to be on 0 and 1.
+
+        Raises CannotStart, for whatever can be known before.
+        """
         if not os.access(self._path, os.X_OK):
             raise program.CannotStart(
                 f"{os.fsdecode(self._path)}: No such file or directory, or no program any more"
             )
-        return program.environment_for(fields, self._base), program.attributes_for(fields)
-
-    def start(self, prepared: Prepared, client: int) -> int:
-        """Start it with the client on 0 and 1; the answer is its process. Raises CannotStart.
-
-        When it returns, execve(2) has succeeded.
-        """
-        environment, attributes = prepared
+        added = program.environment_for(fields, {})
+        attributes = program.attributes_for(fields)
         if not attributes.is_empty:
             become = partial(self._become, attributes, client)
-            return _fork(become, self._path, self._words, environment)
+            return partial(_fork, become, self._path, self._words, self._base | added)
+        if self._base.keys().isdisjoint(added):
+            environment = Strings(_lines(added), after=self._base_strings)
+        else:
+            environment = Strings(_lines(self._base | added))
+        return partial(self._spawn, environment, client)
+
+    def _spawn(self, environment: Strings, client: int) -> int:
         try:
-            return os.posix_spawn(
-                self._path,
-                self._words,
-                environment,
-                file_actions=[(os.POSIX_SPAWN_DUP2, client, target) for target in self._targets],
-                setsigdef=RESTORED_SIGNALS,
-            )
+            return self._spawner.start(environment, client)
         except OSError as error:
             raise program.CannotStart(f"{os.fsdecode(self._path)}: {_reason(error)}") from error
 
@@ -75,6 +80,10 @@ class Command:
         program.become(attributes)
         for target in self._targets:
             os.dup2(client, target)
+
+
+def _lines(environment: program.Environment) -> list[bytes]:
+    return [b"%b=%b" % variable for variable in environment.items()]
 
 
 def start_shell(

@@ -27,7 +27,7 @@ LAYERS = {
         rules.why rules.trace
         """,
     "apart: the standard library only": """
-        program takeover spawn
+        program takeover posixspawn spawn
         backend.message backend.channel backend.receiver backend.sockets backend.listener backend
         """,
     "the machine": """
@@ -54,7 +54,7 @@ LAYERS = {
     "what prints units and serves backends": """
         unitprograms unitcheck unitfile unitinstall
         xinetdtext xinetd xinetdaccess xinetdterms xinetdplan
-        launcher commandchannel commandplaces commandprocess commandrunner
+        helper launcher commandchannel commandplaces commandprocess commandrunner
         """,
     "the command line": """
         cli.streams cli cli.output cli.matchtext cli.matchlines cli.match cli.check
@@ -66,7 +66,7 @@ LAYERS = {
 }
 
 #: Modules that others may copy or that start with every connection: nothing but these of ours.
-APART = {"program", "takeover", "spawn", "backend"}
+APART = {"program", "takeover", "posixspawn", "spawn", "backend"}
 
 #: What the rules may import; of the last ones, only these names.
 PURE = set(

@@ -6,10 +6,11 @@ import logging
 import os
 import select
 import socket
+import stat
 import struct
+from array import array
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
 from .message import (
     MAX_BATCH,
@@ -25,7 +26,7 @@ log = logging.getLogger("socketgate.backend")
 #: Between a process's sockets being closed and its end being seen.
 ENDING_PROCESS_SECONDS = 0.2
 #: Plain numbers: reckoning with the enums of `socket` takes longer than recvmsg(2).
-RIGHTS = (int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS))
+LEVEL, RIGHTS = int(socket.SOL_SOCKET), int(socket.SCM_RIGHTS)
 RIGHTS_CUT = int(socket.MSG_CTRUNC)
 CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 CLOSE_ON_EXEC = int(socket.MSG_CMSG_CLOEXEC)
@@ -51,6 +52,7 @@ class ChannelReceiver:
         sock.settimeout(0)
         self._gate_pid, _, _ = peer_credentials(sock)
         self._batch = 1
+        self._room = socket.CMSG_LEN(DESCRIPTOR_BYTES)
         if batch > 1:
             self.request_batch(batch)
 
@@ -71,6 +73,10 @@ class ChannelReceiver:
                     yield client, client.handoff
 
     def receive(self) -> list[Client]:
+        """The next message's clients, as sockets; otherwise as `receive_offers`."""
+        return [offer.client() for offer in self.receive_offers()]
+
+    def receive_offers(self) -> "list[Offer]":
         """The next message's clients, in order; none when no good message is there now.
 
         Each is close-on-exec and the caller's to close. A message that breaks the protocol is
@@ -89,11 +95,13 @@ class ChannelReceiver:
             _close_all(descriptors)
             raise OSError(errno.EMFILE, "no descriptor left for a client")
         try:
-            return _match(blocks, descriptors, flags)
-        except (MalformedMessage, OSError) as error:
+            handoffs = _match(blocks, descriptors, flags)
+        except MalformedMessage as error:
+            _close_all(descriptors)
             log.warning("process %d sent what no gate sends: %s, refusing", self._gate_pid, error)
             self._refuse_all(text)
             return []
+        return [Offer(fd, handoff, self) for fd, handoff in zip(descriptors, handoffs, strict=True)]
 
     def acknowledge(self, id_: int) -> bool:
         """Tell the gate that this client, and all sent before it, are taken over.
@@ -124,18 +132,21 @@ class ChannelReceiver:
         if not 1 <= count <= MAX_BATCH:
             raise ValueError(f"a batch is 1 to {MAX_BATCH} clients, not {count}")
         self._batch = max(count, self._batch)
+        self._room = socket.CMSG_LEN(self._batch * DESCRIPTOR_BYTES)
         with suppress(OSError):  # then it has ended: receive() says so
             self._send(b"BATCH=%d\n" % count)
 
     def _read(self) -> tuple[bytes, list[int], int]:
-        room = socket.CMSG_LEN(self._batch * DESCRIPTOR_BYTES)
         try:
-            message = self._sock.recvmsg(MAX_MESSAGE_BYTES, room, CLOSE_ON_EXEC)
+            message = self._sock.recvmsg(MAX_MESSAGE_BYTES, self._room, CLOSE_ON_EXEC)
         except ConnectionResetError:  # told once, ahead of messages that are still queued
-            message = self._sock.recvmsg(MAX_MESSAGE_BYTES, room, CLOSE_ON_EXEC)
+            message = self._sock.recvmsg(MAX_MESSAGE_BYTES, self._room, CLOSE_ON_EXEC)
         text, ancillary, flags, _ = message
-        passed = [data for level, kind, data in ancillary if (level, kind) == RIGHTS]
-        return text, [fd for data in passed for (fd,) in struct.iter_unpack("i", data)], flags
+        descriptors = array("i")
+        for level, kind, data in ancillary:
+            if level == LEVEL and kind == RIGHTS:
+                descriptors.frombytes(data)
+        return text, descriptors.tolist(), flags
 
     def _refuse_all(self, text: bytes) -> None:
         ids = ids_in(text)
@@ -153,24 +164,38 @@ class ChannelReceiver:
         return poll.poll(timeout_ms)
 
 
-@dataclass(frozen=True, slots=True)
 class Offer:
-    """A client that a gate has sent and nobody has taken over yet."""
+    """A client that a gate has sent and nobody has taken over yet; owns its descriptor."""
 
-    client: Client
-    channel: ChannelReceiver
+    __slots__ = ("channel", "fd", "handoff")
+
+    def __init__(self, fd: int, handoff: Handoff, channel: ChannelReceiver) -> None:
+        self.fd, self.handoff, self.channel = fd, handoff, channel
+
+    def client(self) -> Client:
+        """As a socket, which owns the descriptor from now on."""
+        client = Client(fileno=self.fd)
+        client.handoff = self.handoff
+        self.fd = -1
+        return client
 
     def take(self) -> bool:
         """Acknowledge. False: it went elsewhere, and is closed. Raises BlockingIOError."""
-        taken = self.channel.acknowledge(self.client.handoff.id)
+        taken = self.channel.acknowledge(self.handoff.id)
         if not taken:
-            self.client.close()
+            self.close()
         return taken
 
     def refuse(self) -> None:
         """Leave it to another backend and close our copy."""
-        self.channel.refuse(self.client.handoff.id)
-        self.client.close()
+        self.channel.refuse(self.handoff.id)
+        self.close()
+
+    def close(self) -> None:
+        """Close our copy, if it is still ours."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 def peer_credentials(sock: socket.socket) -> tuple[int, int, int]:
@@ -198,23 +223,14 @@ def process_ended(pid: int) -> bool:
         os.close(fd)
 
 
-def _match(blocks: list[bytes], descriptors: list[int], flags: int) -> list[Client]:
-    """Make clients of a message's parts. On an error every descriptor is closed."""
-    clients: list[Client] = []
-    try:
-        if flags & CUT or len(blocks) != len(descriptors):
-            raise MalformedMessage(f"{len(descriptors)} descriptors for {len(blocks)} clients")
-        for handoff in [parse_block(block) for block in blocks]:
-            client = Client(fileno=descriptors[0])
-            del descriptors[0]
-            client.handoff = handoff
-            clients.append(client)
-    except BaseException:  # nothing stays behind, whatever it was; it is raised on
-        _close_all(descriptors)
-        for client in clients:
-            client.close()
-        raise
-    return clients
+def _match(blocks: list[bytes], descriptors: list[int], flags: int) -> list[Handoff]:
+    """What a message says of each client. Raises MalformedMessage."""
+    if flags & CUT or len(blocks) != len(descriptors):
+        raise MalformedMessage(f"{len(descriptors)} descriptors for {len(blocks)} clients")
+    for fd in descriptors:
+        if not stat.S_ISSOCK(os.fstat(fd).st_mode):
+            raise MalformedMessage("a descriptor that is no socket")
+    return [parse_block(block) for block in blocks]
 
 
 def _close_all(descriptors: list[int]) -> None:

@@ -67,8 +67,9 @@ class Listener(socket.socket):
             while offer := self._receiver.next_offer(timeout):
                 try:
                     if offer.take():
-                        self._clients[offer.client.fileno()] = offer.client
-                        return offer.client, _address_of(offer.client)
+                        client = offer.client()
+                        self._clients[client.fileno()] = client
+                        return client, _address_of(client)
                 except BlockingIOError:
                     self._receiver.hold(offer)
         if timeout == 0:

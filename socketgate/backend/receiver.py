@@ -58,9 +58,9 @@ class Receiver:
 
         Raises OSError when the process has no descriptor left; the client stays with the gate.
         """
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        deadline = time.monotonic() + timeout_seconds if timeout_seconds else 0.0
         while not self._offers:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
+            left = max(0.0, deadline - time.monotonic()) if timeout_seconds else timeout_seconds
             events = self._epoll.poll(left, 1)  # one: another message would wait in our hands
             if not events:
                 return None
@@ -86,7 +86,7 @@ class Receiver:
             return
         _receivers.discard(self)
         for offer in (*self._offers, *(offer for held in self._held.values() for offer in held)):
-            offer.client.close()
+            offer.close()
         self._offers.clear()
         self._held.clear()
         for channel in self._channels.values():
@@ -97,12 +97,14 @@ class Receiver:
         self._listening.close()
 
     def _on_event(self, fd: int) -> None:
-        if fd == self._listening.fileno():
-            self._open_channel()
-        elif held := self._held.pop(fd, None):
+        channel = self._channels.get(fd)
+        if channel is None:
+            if fd == self._listening.fileno():
+                self._open_channel()
+        elif fd in self._held:
             self._epoll.modify(fd, select.EPOLLIN)
-            self._offers.extendleft(reversed(held))
-        elif channel := self._channels.get(fd):
+            self._offers.extendleft(reversed(self._held.pop(fd)))
+        else:
             self._read(channel)
         if len(self._offers) > 1 and not self._is_told:
             os.eventfd_write(self._waiting, 1)
@@ -123,14 +125,14 @@ class Receiver:
 
     def _read(self, channel: ChannelReceiver) -> None:
         try:
-            clients = channel.receive()
+            offers = channel.receive_offers()
         except ChannelEnded:
             self._drop(channel)
         except OSError:
             self._drop(channel)
             raise
         else:
-            self._offers.extend(Offer(client, channel) for client in clients)
+            self._offers.extend(offers)
 
     def _drop(self, channel: ChannelReceiver) -> None:
         self._epoll.unregister(channel)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from socketgate.backend import NotABackendSocket, Offer, Receiver, open_path, passed_socket
 from socketgate.errors import ActivationError, ConfigError
-from socketgate.launcher import MOST_TOGETHER, Launcher, Start
+from socketgate.launcher import MOST_TOGETHER, Launcher
 from socketgate.notify import Notifier
 from socketgate.program import CannotStart
-from socketgate.spawn import Command, keep_to_ourselves
+from socketgate.spawn import Command, Start, keep_to_ourselves
 
 HELP = "start a program for every connection the gate hands over (resident, for busy services)"
 
@@ -75,8 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     receiver = Receiver(listening, allowed_users=arguments.gate_user, batch=MOST_TOGETHER)
 
     def prepare(offer: Offer) -> Start:
-        prepared = command.prepare(offer.client.handoff.fields)
-        return lambda: command.start(prepared, offer.client.fileno())
+        return command.prepare(offer.handoff.fields, offer.fd)
 
     places = arguments.max or DEFAULT_MAX
     Launcher(receiver, prepare, max_running=places, report=report, notifier=Notifier()).run()

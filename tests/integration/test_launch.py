@@ -14,7 +14,7 @@ import pytest
 
 from socketgate.launcher import MOST_TOGETHER
 from tests.support.child import Child
-from tests.support.gatestub import GateStub, client_pair, read_all
+from tests.support.gatestub import GateStub, block, client_pair, read_all
 from tests.support.inbox import Inbox
 
 PROJECT = Path(__file__).parents[2]
@@ -77,6 +77,15 @@ def connected(launched: Launching) -> Iterator[GateStub]:
     with GateStub.connect(launched.path) as gate:
         assert gate.answer() == b"BATCH=%d\n" % MOST_TOGETHER
         yield gate
+
+
+@contextmanager
+def stopped(launched: Launching) -> Iterator[None]:
+    """Whatever comes, the launcher sees it afterwards."""
+    launched.child.signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, launched.child.pid, os.WSTOPPED)
+    yield
+    launched.child.signal(signal.SIGCONT)
 
 
 def read_until(gate: GateStub, wanted: bytes) -> None:
@@ -211,9 +220,28 @@ def test_a_program_that_went_away_refuses_its_clients(
 
 def test_a_client_the_gate_took_back_is_not_served(tmp_path: Path) -> None:
     with launching(tmp_path, "--", "cat") as launched, client_pair() as (near, far):
-        with connected(launched) as gate:
+        with connected(launched) as gate, stopped(launched):
             gate.hand_over(1, far)
+            gate.sock.close()
         assert read_all(near) == b""  # cat itself would wait for us
+
+
+def test_clients_that_come_together_have_a_program_each(tmp_path: Path) -> None:
+    with (
+        launching(tmp_path, "--", "sh", "-c", "read line; echo $line $(umask)") as launched,
+        connected(launched) as gate,
+        ExitStack() as stack,
+    ):
+        pairs = [stack.enter_context(client_pair()) for _ in range(MOST_TOGETHER)]
+        for number, (near, _) in enumerate(pairs):
+            near.sendall(b"%d\n" % number)
+        masks = ["UMASK=0022", "UMASK=0027"] * (MOST_TOGETHER // 2)
+        blocks = [block(1 + i, far, masks[i]) for i, (_, far) in enumerate(pairs)]
+        gate.send(b"\n".join(blocks), *[far for _, far in pairs])
+        for _, far in pairs:
+            far.close()
+        got = [read_all(near) for near, _ in pairs]
+    assert got == [b"0 0022\n", b"1 0027\n", b"2 0022\n", b"3 0027\n"]
 
 
 def test_two_gates_are_served(tmp_path: Path) -> None:

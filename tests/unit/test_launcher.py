@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,12 +14,14 @@ import pytest
 
 from socketgate.backend import Offer, Receiver
 from socketgate.backend.sockets import open_path
-from socketgate.launcher import STOPPING_SIGNALS, Launcher, Prepare, Signals, Start
+from socketgate.launcher import STOPPING_SIGNALS, Launcher, Prepare, Signals
 from socketgate.notify import Notifier
 from socketgate.program import CannotStart
+from socketgate.spawn import Start
 from tests.support.gatestub import GateStub, client_pair
 
-PATIENCE_MS = 20_000
+PATIENCE_SECONDS = 20
+PATIENCE_MS = 1000 * PATIENCE_SECONDS
 
 
 def stop_us() -> None:
@@ -49,7 +52,7 @@ class Stage:
         """Starts a program that goes on for as long as its client."""
 
         def prepare(offer: Offer) -> Start:
-            return lambda: start(offer.client.fileno())
+            return lambda: start(offer.fd)
 
         def start(fd: int) -> int:
             actions = [(os.POSIX_SPAWN_DUP2, fd, 0), (os.POSIX_SPAWN_DUP2, fd, 1)]
@@ -225,3 +228,17 @@ def test_who_is_ready_is_acknowledged_though_the_next_can_not_be_started(stage: 
         stage.gate.hand_over(2, second)
         stage.run(prepare)
         assert stage.gate.answers(2) == [b"REFUSE=2\n", b"ACK=1\n"]
+
+
+def test_of_clients_that_came_together_two_are_started_at_once(stage: Stage) -> None:
+    both = threading.Barrier(2, timeout=PATIENCE_SECONDS)
+
+    def meet_then_stop() -> None:
+        both.wait()
+        stop_us()
+
+    with client_pair() as (_, first), client_pair() as (_, second):
+        stage.gate.hand_over(1, first)
+        stage.gate.hand_over(2, second)
+        stage.run(stage.starter(meet_then_stop))
+    assert len(stage.pids) == 2

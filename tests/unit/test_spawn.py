@@ -24,7 +24,7 @@ def said(words: list[str], *fields: tuple[bytes, bytes], is_stderr_client: bool 
     """What a client reads from a program."""
     command = Command(words, is_stderr_client=is_stderr_client)
     with client_pair() as (near, far):
-        pid = command.start(command.prepare(fields), far.fileno())
+        pid = command.prepare(fields, far.fileno())()
         far.close()
         heard = read_all(near)
     os.waitpid(pid, 0)
@@ -70,6 +70,13 @@ def test_what_systemd_told_us_is_not_told_to_programs() -> None:
     assert heard == b"hi\n"
 
 
+@pytest.mark.parametrize("fields", [(), ((b"UMASK", b"0027"),)], ids=["spawned", "forked"])
+def test_a_variable_that_a_rule_sets_replaces_ours(fields: Fields) -> None:
+    with environment(GREETING="hi"):
+        heard = said(["env"], (b"SETENV", b"GREETING=ho"), *fields)
+    assert [line for line in heard.split() if line.startswith(b"GREETING=")] == [b"GREETING=ho"]
+
+
 def test_a_program_that_is_not_there_cannot_be_a_command() -> None:
     with pytest.raises(CannotStart, match="no such program"):
         Command(["/no/such/program"])
@@ -83,8 +90,10 @@ def test_a_program_that_cannot_be_executed_leaves_no_process(
     program.write_text("#!/no/such/interpreter\n")
     program.chmod(0o755)
     command = Command([str(program)])
-    with client_pair() as (_, far), pytest.raises(CannotStart, match="No such file"):
-        command.start(command.prepare(fields), far.fileno())
+    with client_pair() as (_, far):
+        start = command.prepare(fields, far.fileno())
+        with pytest.raises(CannotStart, match="No such file"):
+            start()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -92,7 +101,7 @@ def test_a_program_that_cannot_be_executed_leaves_no_process(
 def test_an_unknown_user_cannot_be_become() -> None:
     command = Command(["true"])
     with pytest.raises(CannotStart, match="unknown user"):
-        command.prepare(((b"USER", b"no-such-user"),))
+        command.prepare(((b"USER", b"no-such-user"),), 0)
 
 
 @pytest.mark.parametrize(
