@@ -12,6 +12,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import time
 
 from socketgate.largerules import (
@@ -19,7 +20,6 @@ from socketgate.largerules import (
     Order,
     Status,
     appended_to,
-    compile_in_child,
     find_prepared,
     is_grown,
     read_answer,
@@ -35,6 +35,9 @@ from socketgate.tablefile import Prepared
 COMPILE_SECONDS = 120.0
 
 ANSWER_BYTES = 65_536
+
+#: The child's program.
+CHILD = "socketgate.compiling"
 
 #: A table, and the sources it is of: excerpts.
 Made = tuple[Sources, RuleTable]
@@ -59,8 +62,7 @@ class Compiler:
             self._prepared, sources = found
             with contextlib.suppress(NotCovered):
                 return sources, table_of(self._prepared, sources)
-        pid, answers = compile_in_child(self._order)
-        return self._made(_wait_for_answer(pid, answers))
+        return self._made(_wait_for_answer(*_start_child(self._order)))
 
     def only_grew(self) -> bool:
         """Whether nothing was replaced or cut since they were read, so that `appended` will do.
@@ -82,7 +84,7 @@ class Compiler:
     async def compile(self) -> Made:
         """All compiled anew. Raises WrongRules, CannotCompile, NotUsable."""
         self._read = self._statuses()
-        pid, answers = compile_in_child(self._order)
+        pid, answers = _start_child(self._order)
         answer = await _answer_of(pid, answers)
         return await asyncio.to_thread(self._made, answer)
 
@@ -104,6 +106,27 @@ def _with_appended(prepared: Prepared) -> Made | None:
         return sources, table_of(prepared, sources)
     except NotCovered:
         return None
+
+
+def _start_child(order: Order) -> tuple[int, int]:
+    """Start a child that compiles; its process, and a descriptor that `read_answer` reads.
+
+    Takes no longer for a large process than for a small one. Raises OSError.
+    """
+    answers, answer = os.pipe2(os.O_CLOEXEC)
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-P", "-m", CHILD, order.as_text()],
+            {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            file_actions=[(os.POSIX_SPAWN_DUP2, answer, 1)],
+        )
+    except OSError:
+        os.close(answers)
+        raise
+    finally:
+        os.close(answer)
+    return pid, answers
 
 
 async def _answer_of(pid: int, answers: int) -> bytes:

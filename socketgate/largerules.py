@@ -1,43 +1,35 @@
 # SPDX-License-Identifier: MIT
 """Rule files too large to be compiled in the loop: block lists of many thousand lines.
 
-    compile      in a child process, into a file that is mapped; the loop goes on meanwhile
+    compile      by a child (compiling.py), into a file that is mapped; the loop goes on meanwhile
     append       what was added to the end of a file since is read alone, in a thread, and put
                  behind what is compiled: in force at once
     start        a table that was compiled earlier is mapped, if the files are still the same
 
-Everything here but the child's part is cheap; what may take long is said at each function.
+What may take long is said at each function; everything else here is cheap.
 """
 
-import contextlib
 import hashlib
 import json
 import os
-import re
-import signal
-import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NoReturn
+from typing import Self
 
 from socketgate.accountcheck import account_faults
 from socketgate.config import OnError, RulesConfig
-from socketgate.rulefiles import interfaces, read_source, read_sources, save_sources
+from socketgate.rulefiles import interfaces, read_source
 from socketgate.rules.names import accounts_named
-from socketgate.rules.policy import Compiled, Policy
-from socketgate.rules.request import TableName
-from socketgate.rules.rule import rule_number
 from socketgate.rules.source import Excerpt, Part, Source, Sources, Text
-from socketgate.rules.syntax import Parsed, host_files_of, may_name_a_file
-from socketgate.rules.table import PolicyKey, RuleTable, build_table, digest_of
+from socketgate.rules.syntax import may_name_a_file
+from socketgate.rules.table import PolicyKey, RuleTable, build_table
 from socketgate.tablefile import (
     FileState,
     NotUsable,
     Prepared,
     map_table,
     newest_index,
-    write_table,
 )
 
 #: Files of so many bytes together are large: some four thousand lines, ten milliseconds.
@@ -46,16 +38,8 @@ LARGE_BYTES = 128 * 1024
 #: No more than so many bytes are put behind what is compiled, before all is compiled anew.
 MAX_APPENDED_BYTES = 256 * 1024
 
-#: The child gives way to those who serve clients, setpriority(2), where that may be asked for: the
-#: shipped units' SystemCallFilter= leaves it out.
-CHILD_NICENESS = 5
-
 #: Of a file: inode, size and the times of change.
 Status = tuple[int, int, int, int]
-
-
-#: What addresses and nets are written with. `ALL`, which matches clients without one too, isn't.
-ADDRESSES_ALONE = re.compile(rb"[0-9A-Fa-f:./\[\]\s]*")
 
 
 class CannotCompile(Exception):
@@ -87,6 +71,24 @@ class Order:
     keys: tuple[PolicyKey, ...]
     folder: Path
     last_good: Path | None
+
+    def as_text(self) -> str:
+        """For the child's command line."""
+        config = self.config
+        keys = [(daemon.decode("latin-1"), port) for daemon, port in self.keys]
+        files = [*main_files(config), config.on_error.value, str(self.folder)]
+        return json.dumps([*files, self.last_good and str(self.last_good), keys])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """What `as_text` was of."""
+        allow, deny, on_error, folder, last_good, keys = json.loads(text)
+        return cls(
+            RulesConfig(allow=Path(allow), deny=Path(deny), on_error=OnError(on_error)),
+            tuple((daemon.encode("latin-1"), port) for daemon, port in keys),
+            Path(folder),
+            last_good and Path(last_good),
+        )
 
 
 def size_of(paths: Iterable[str]) -> int:
@@ -123,7 +125,7 @@ def find_prepared(order: Order) -> tuple[Prepared, Sources] | None:
     except NotUsable:
         return None
     origins = prepared.sources.allow_origin, prepared.sources.deny_origin
-    if origins != _main_files(order.config) or prepared.on_error is not order.config.on_error:
+    if origins != main_files(order.config) or prepared.on_error is not order.config.on_error:
         return None
     sources = appended_to(prepared)
     return None if sources is None else (prepared, sources)
@@ -166,150 +168,6 @@ def _grown(source: Source, origin: str, files: Mapping[str, FileState]) -> Sourc
     return replace(source, parts=(*source.parts, Part(added, state.number, state.physical)))
 
 
-def compile_in_child(order: Order) -> tuple[int, int]:
-    """Start a child that compiles; its process, and a descriptor that `read_answer` reads.
-
-    The child has no part in anything of ours: it answers, and ends.
-    """
-    answers, answer = os.pipe2(os.O_CLOEXEC)
-    with warnings.catch_warnings():
-        # Threads of ours may exist, waiting for the resolver: the child uses nothing of theirs.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        pid = os.fork()
-    if pid == 0:
-        os.close(answers)
-        _child(order, answer)
-    os.close(answer)
-    return pid, answers
-
-
-def _child(order: Order, answer: int) -> NoReturn:
-    """The child's whole life. Never returns into its parent's code."""
-    code = 1
-    try:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
-        signal.set_wakeup_fd(-1)
-        with contextlib.suppress(PermissionError):
-            os.nice(CHILD_NICENESS)
-        os.write(answer, json.dumps(_make(order)).encode())
-        code = 0
-    except BaseException as error:  # noqa: BLE001  # whatever it is, the parent must hear of it
-        os.write(answer, json.dumps({"trouble": f"{type(error).__name__}: {error}"}).encode())
-    finally:
-        os._exit(code)
-
-
-def _make(order: Order) -> dict[str, object]:
-    """Read, compile, write; says where, or why not."""
-    before = {path: status_of(path) for path in _main_files(order.config)}
-    sources = read_sources(order.config)
-    if sources.host_files:  # only now it is known which: what they were before they are read
-        before |= {name: status_of(name) for name in map(os.fsdecode, sources.host_files)}
-        sources = read_sources(order.config)
-    table = build_table(sources)
-    mistakes = all_mistakes_of(table)
-    if mistakes and order.config.on_error is OnError.KEEP:
-        return {
-            "errors": [(mistake.code, mistake.advice) for mistake in mistakes],
-            "host_files": [os.fsdecode(path) for path in sources.host_files],
-        }
-    if order.last_good is not None:
-        save_sources(sources, order.last_good)
-    prepared = prepare(sources, table, order.keys, before, order.config.on_error)
-    return {"index": str(write_table(order.folder, prepared))}
-
-
-def prepare(
-    sources: Sources,
-    table: RuleTable,
-    keys: Sequence[PolicyKey],
-    before: Mapping[str, Status | None],
-    on_error: OnError,
-) -> Prepared:
-    """A table in the form in which it is written. May take long. Raises CannotCompile.
-
-    `before` has the states of the files before they were read: what changed since is seen later.
-    """
-    policies = {key: table.policy(*key) for key in keys}
-    _check_host_files(sources, policies.values())
-    allow_until = rule_number(TableName.ALLOW, table.allow.line_number, is_turned=True)
-    deny_until = rule_number(TableName.DENY, table.deny.line_number, is_turned=True)
-    return Prepared(
-        digest=digest_of(sources).hex(),
-        on_error=on_error,
-        sources=replace(
-            sources,
-            allow=_excerpt(sources.allow, table.allow),
-            deny=_excerpt(sources.deny, table.deny),
-            host_files={path: _stub(one) for path, one in sources.host_files.items()},
-        ),
-        compiled={
-            key: Compiled(tuple(policy.segments_by_file), allow_until, deny_until)
-            for key, policy in policies.items()
-        },
-        files=dict(_states(sources, table, before)),
-    )
-
-
-def _excerpt(source: Source, parsed: Parsed) -> Source:
-    return replace(parsed.excerpt, whole=_hash(source)) if isinstance(source, Text) else source
-
-
-def _stub(source: Source) -> Source:
-    """A large host file is there by its addresses, which are compiled."""
-    is_large = isinstance(source, Text) and len(source.data) > LARGE_BYTES
-    return Text(b"") if is_large else source
-
-
-def _check_host_files(sources: Sources, policies: Iterable[Policy]) -> None:
-    """A large host file that isn't of addresses alone is needed whole."""
-    large = {path for path, one in sources.host_files.items() if _stub(one) is not one}
-    for path in large:
-        source = sources.host_files[path]
-        if isinstance(source, Text) and not ADDRESSES_ALONE.fullmatch(source.data):
-            raise CannotCompile(f"the large host file {os.fsdecode(path)} has more than addresses")
-    for policy in policies:
-        named = host_files_of(policy.residual)
-        if large & named:
-            raise CannotCompile("a large host file is used in a rule that needs names or users")
-
-
-def _states(
-    sources: Sources, table: RuleTable, before: Mapping[str, Status | None]
-) -> Iterator[tuple[str, FileState]]:
-    files = (
-        (sources.allow_origin, sources.allow, table.allow),
-        (sources.deny_origin, sources.deny, table.deny),
-    )
-    for origin, source, parsed in files:
-        data = source.data if isinstance(source, Text) else b""
-        yield (
-            origin,
-            FileState(
-                status=before.get(origin),
-                size=len(data),
-                sha256=_hash(source),
-                number=parsed.line_number,
-                physical=parsed.physical_lines,
-                is_open=parsed.broken is None and _can_grow(data),
-            ),
-        )
-    for path in sources.host_files:
-        name = os.fsdecode(path)
-        yield name, FileState(before.get(name), 0, "", 0, 0, is_open=False)
-
-
-def _hash(source: Source) -> str:
-    return hashlib.sha256(source.data if isinstance(source, Text) else b"").hexdigest()
-
-
-def _can_grow(data: bytes) -> bool:
-    """Whether what is appended begins a line of its own."""
-    last = data[data.rfind(b"\n", 0, len(data) - 1) + 1 :]
-    return data.endswith(b"\n") and not data.endswith(b"\\\n") and b"\0" not in last
-
-
 def read_answer(answer: bytes) -> Prepared:
     """What a child has made ready. Raises WrongRules, CannotCompile, NotUsable."""
     try:
@@ -350,5 +208,6 @@ def summary_of(mistakes: Sequence[Mistake]) -> str:
     return mistakes[0].advice + others
 
 
-def _main_files(config: RulesConfig) -> tuple[str, str]:
+def main_files(config: RulesConfig) -> tuple[str, str]:
+    """The two that are always there, or to be expected."""
     return str(config.allow), str(config.deny)

@@ -1,19 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Rule files as a gate has them compiled: small ones here, but on the way that large ones go."""
 
-import os
-import select
 from pathlib import Path
 
+from socketgate.compiling import answer_to
 from socketgate.config import OnError, RulesConfig
-from socketgate.largerules import Order, compile_in_child, read_answer
+from socketgate.largerules import Order, read_answer
 from socketgate.rulefiles import read_sources
 from socketgate.rules.source import Sources
 from socketgate.tablefile import Prepared
 
 KEY = (b"sshd", 22)
-
-PATIENCE_MS = 60_000
 
 #: Rules of every kind around address rules that overlap.
 ALLOW = """\
@@ -60,18 +57,8 @@ class Files:
         return read_sources(self.order().config)
 
     def compile(self, on_error: OnError = OnError.KEEP) -> Prepared:
-        """By a child, as the gate has it done."""
-        pid, answers = compile_in_child(self.order(on_error))
-        said = b""
-        poller = select.poll()
-        poller.register(answers, select.POLLIN)
-        try:
-            while poller.poll(PATIENCE_MS) and (data := os.read(answers, 65_536)):
-                said += data
-        finally:
-            os.close(answers)
-            os.waitpid(pid, 0)
-        return read_answer(said)
+        """As a child does it."""
+        return read_answer(answer_to(self.order(on_error).as_text()).encode())
 
     def append(self, text: str) -> None:
         with self.deny.open("a") as file:

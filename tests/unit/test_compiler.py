@@ -1,17 +1,24 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+import contextlib
+import os
+import select
+import signal
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from socketgate.compiler import Compiler
+from socketgate.compiler import Compiler, _end, _start_child
 from socketgate.largerules import WrongRules
 from socketgate.rules.request import Access
 from socketgate.rules.table import RuleTable
 from tests.support.largefiles import KEY, Files
 from tests.support.waiting import play
+
+PATIENCE_MS = 10_000
 
 
 @pytest.fixture
@@ -110,6 +117,37 @@ def test_an_appended_aclexec_rule_has_all_compiled_anew(files: Files) -> None:
         assert access(table, "192.0.2.8") is Access.DENY
 
     play(scene())
+
+
+def test_a_child_has_nothing_open_of_ours(files: Files) -> None:
+    """Stopped before it can do anything, it doesn't keep a client from seeing the end.
+
+    execve(2) closes what is ours just after it lets posix_spawn(3) return.
+    """
+    near, far = socket.socketpair()
+    pid, answers = _start_child(files.order())
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        near.close()
+        poller = select.poll()
+        poller.register(far, select.POLLIN)
+        assert poller.poll(PATIENCE_MS)
+    finally:
+        far.close()
+        os.close(answers)
+        _end(pid)
+
+
+def test_a_child_takes_no_program_from_the_folder_it_is_started_in(
+    files: Files, tmp_path: Path
+) -> None:
+    """Which may be anybody's, where root runs a gate by hand."""
+    strange = tmp_path / "socketgate"
+    strange.mkdir()
+    (strange / "__init__.py").touch()
+    with contextlib.chdir(tmp_path):
+        _, table = Compiler(files.order()).start()
+    assert access(table, "10.1.2.3") is Access.ALLOW
 
 
 def test_the_loop_turns_while_a_child_compiles(files: Files) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.config import OnError
+from socketgate.config import OnError, RulesConfig
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
+    Order,
     WrongRules,
     appended_to,
     find_prepared,
@@ -175,6 +176,13 @@ def test_like_libwrap_rules_with_errors_are_compiled(files: Files) -> None:
 def test_the_child_keeps_the_last_good_rules(files: Files) -> None:
     files.compile()
     assert load_saved_sources(files.last_good, files.order().config) == files.sources()
+
+
+@pytest.mark.parametrize("last_good", [None, Path("/var/lib/g\u00fct \udcff.tar")])
+def test_an_order_survives_the_command_line(last_good: Path | None) -> None:
+    config = RulesConfig(allow=Path("/a b"), deny=Path("d"), on_error=OnError.LIBWRAP)
+    order = Order(config, ((b"ssh\xff", 22), (b"x", None)), Path("/var/cache"), last_good)
+    assert Order.from_text(order.as_text()) == order
 
 
 def test_a_child_that_was_ended_is_no_answer() -> None:

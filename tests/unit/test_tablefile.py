@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.largerules import Order, compile_in_child, find_prepared
+from socketgate.compiling import answer_to
+from socketgate.largerules import Order, find_prepared
 from socketgate.tablefile import NotUsable, map_table, newest_index
 from tests.support.largefiles import KEY, Files
 
@@ -72,9 +73,7 @@ def test_gates_with_the_same_rules_share_the_arrays(files: Files) -> None:
     files.compile()
     order = files.order()
     again = Order(order.config, ((b"vsftpd", 21), KEY), order.folder, None)
-    pid, answers = compile_in_child(again)
-    os.close(answers)
-    os.waitpid(pid, 0)
+    answer_to(again.as_text())
     assert len(list(files.cache.glob("*.json"))) == 2
     assert len(list(files.cache.glob("*.arrays"))) == 2
 
