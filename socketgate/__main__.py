@@ -13,7 +13,9 @@ def main() -> None:
 
         sys.exit(take_over(words[1:]))
     from socketgate.cli import main as cli_main
+    from socketgate.cli.streams import prepare_streams
 
+    prepare_streams()
     sys.exit(cli_main(words))
 
 

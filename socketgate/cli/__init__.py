@@ -17,7 +17,7 @@ from enum import IntEnum
 from typing import NoReturn, Protocol
 
 from socketgate import __version__
-from socketgate.cli.streams import open_missing_streams, put
+from socketgate.cli.streams import complain, put
 from socketgate.errors import GateUnreachable, NotPermitted, SocketgateError
 
 #: verb -> its module in this package, in the order `socketgate --help` lists them.
@@ -82,8 +82,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End the program with exit code 2."""
-        text = f"{self.prog}: {message}: '{self.prog} --help' says more\n"
-        self.exit(ExitCode.WRONG, text)
+        complain(f"{self.prog}: {message}: '{self.prog} --help' says more")
+        self.exit(ExitCode.WRONG)
 
 
 class Verb(Protocol):
@@ -157,14 +157,13 @@ def _level_for_journal() -> str:
 
 def main(words: Sequence[str]) -> int:
     """Run one command; the answer is the exit code. Errors for the user are one line on stderr."""
-    open_missing_streams()
     try:
         try:
             return _run(words)
         finally:
             put("")  # what print() and argparse have left: at the interpreter's end it is too late
     except SocketgateError as error:
-        print(f"{_level_for_journal()}socketgate: {error}", file=sys.stderr)
+        complain(f"{_level_for_journal()}socketgate: {error}")
         return exit_code(error)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -174,7 +173,7 @@ def _run(words: Sequence[str]) -> int:
     """The same. Raises SocketgateError; SystemExit for --help, --version and what argparse says."""
     named = words[0] if words else ""
     if problem := unknown_verb(named):
-        print(f"socketgate: {problem}", file=sys.stderr)
+        complain(f"socketgate: {problem}")
         return ExitCode.WRONG
     if named not in VERBS:
         build_parser().parse_args(words)

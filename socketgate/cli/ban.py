@@ -2,7 +2,6 @@
 """`socketgate ban`: refuse an address or a network for a while, whatever the rules say."""
 
 import argparse
-import sys
 import time
 
 from socketgate.bans import EVERY_DAEMON, NEVER, Ban, Net
@@ -20,6 +19,7 @@ from socketgate.cli.banarguments import (
     word,
     writing,
 )
+from socketgate.cli.streams import complain
 
 HELP = "refuse an address or a network for a while, whatever the rules say"
 EPILOG = "Example: socketgate ban 192.0.2.7 --for 10m --reason 'scans us'"
@@ -64,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         no_session_of_ours(banned)
     not_spared(arguments, banned)
     if hint := not_there(arguments.daemon):
-        print(f"socketgate: {hint}", file=sys.stderr)
+        complain(f"socketgate: {hint}")
     now = time.time()
     with writing(store_of(arguments)) as store:
         store.append([_ban(arguments, net, now) for net in banned], now)

@@ -10,12 +10,12 @@ import contextlib
 import errno
 import os
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from socketgate.bans import EVERY_DAEMON, Net, parse_address, parse_net
 from socketgate.banstore import Store
+from socketgate.cli.streams import complain
 from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError, NotPermitted
 
@@ -154,10 +154,9 @@ def not_spared(arguments: argparse.Namespace, banned: Sequence[Net]) -> None:
     for spared in settings(arguments.config)[1]:
         for net in banned:
             if net.meets(spared):
-                print(
+                complain(
                     f"socketgate: {spared.name} is in never-ban: the ban of {net.name} does not "
-                    "count there",
-                    file=sys.stderr,
+                    "count there"
                 )
 
 
@@ -189,7 +188,7 @@ def writing(store: Store) -> Iterator[Store]:
         raise _explained(error, store.path) from error
     finally:
         for trouble in store.troubles:
-            print(f"socketgate: {trouble}", file=sys.stderr)
+            complain(f"socketgate: {trouble}")
 
 
 def _explained(error: OSError, path: Path) -> Exception:

@@ -11,6 +11,7 @@ from socketgate.bans import EVERY_DAEMON, NEVER, Ban, Net
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import add_store, daemon_name, nets, store_of, writing
 from socketgate.cli.output import add_pager, json_text, paint_for, printable, show, table
+from socketgate.cli.streams import complain
 from socketgate.cli.times import span
 
 HELP = "show the bans"
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
         text = table(HEADINGS, [_row(ban, now) for ban in shown], paint_for(sys.stdout))
         show(text, by_pager=not arguments.no_pager)
     else:
-        print("socketgate: there is no such ban" if bans else NO_BANS, file=sys.stderr)
+        complain("socketgate: there is no such ban" if bans else NO_BANS)
     return ExitCode.OK if shown or wanted is None else ExitCode.DENIED
 
 

@@ -29,6 +29,7 @@ from socketgate.cli.output import (
     show,
     write,
 )
+from socketgate.cli.streams import complain
 from socketgate.config import Config, OnError
 from socketgate.dryrun import canonical_address
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, RuleError
@@ -100,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
         show(text, by_pager=not arguments.no_pager)
         for text in (differs, warning):
             if text:
-                print(paint_for(sys.stderr)(Tone.WARNING, f"socketgate: {text}"), file=sys.stderr)
+                complain(paint_for(sys.stderr)(Tone.WARNING, f"socketgate: {text}"))
     return ExitCode.OK if answer["verdict"] == "allow" else ExitCode.DENIED
 
 
@@ -167,7 +168,7 @@ def refusal(errors: Sequence[Diagnostic], *, as_json_text: bool) -> RuleError:
         write(json_text({"verdict": None, "errors": as_json(errors, 0)["diagnostics"]}))
     paint = paint_for(sys.stderr)
     for error in errors:
-        print(as_text(error, paint), file=sys.stderr)
+        complain(as_text(error, paint))
     return RuleError(
         f"{count(len(errors), 'error')} in the files: a gate would keep its previous rules"
         " ('socketgate explain' without --files says what those are)"

@@ -3,12 +3,12 @@
 
 import argparse
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from socketgate.cli import ExitCode
 from socketgate.cli.output import json_text, printable, write
+from socketgate.cli.streams import complain
 from socketgate.unitfile import UnitFile
 from socketgate.xinetd import load_configuration
 from socketgate.xinetdplan import Imported, Left, import_services
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         write("\n".join([*remarks, *map(_shown, done)]))
     faults = [*read.faults, *(fault for service in read.services for fault in service.faults)]
     for fault in faults:
-        print(f"socketgate: {printable(fault)}", file=sys.stderr)
+        complain(f"socketgate: {printable(fault)}")
     return ExitCode.WRONG if faults else ExitCode.OK
 
 

@@ -3,10 +3,10 @@
 
 import argparse
 import socket
-import sys
 from pathlib import Path
 
 from socketgate.backend import NotABackendSocket, Offer, Receiver, open_path, passed_socket
+from socketgate.cli.streams import complain
 from socketgate.errors import ActivationError, ConfigError
 from socketgate.launcher import MOST_TOGETHER, Launcher
 from socketgate.notify import Notifier
@@ -111,7 +111,7 @@ def listening_socket(arguments: argparse.Namespace) -> socket.socket:
 
 def report(text: str) -> None:
     """For the journal."""
-    print(f"socketgate launch: {text}", file=sys.stderr, flush=True)
+    complain(f"socketgate launch: {text}")
 
 
 def positive(text: str) -> int:

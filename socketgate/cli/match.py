@@ -23,6 +23,7 @@ from socketgate.cli.output import (
     show,
     write,
 )
+from socketgate.cli.streams import complain
 from socketgate.config import Config, OnError, load_config
 from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, canonical_address
 from socketgate.errors import ConfigError, RuleError
@@ -245,7 +246,7 @@ def refuse_errors(table: RuleTable, *, as_json: bool) -> None:
         write(json_text({"verdict": None, "errors": [error.brief for error in errors]}))
     paint = paint_for(sys.stderr)
     for error in errors[:MAX_ERRORS]:
-        print(paint(Tone.BAD, printable(error.brief)), file=sys.stderr)
+        complain(paint(Tone.BAD, printable(error.brief)))
     raise RuleError(
         f"{count(len(errors), 'error')} in the rules: a gate would keep its previous ones"
         " ('socketgate check' says more, --libwrap decides in spite of them)"

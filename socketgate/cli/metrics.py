@@ -4,7 +4,6 @@
 import argparse
 import asyncio
 import signal
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from socketgate.answers import CountersAnswer
 from socketgate.cli import ExitCode
 from socketgate.cli.gates import Gate, add_gates, ask_all, known_gates
 from socketgate.cli.output import write
+from socketgate.cli.streams import complain
 from socketgate.errors import ActivationError, ConfigError, NotPermitted, SocketgateError
 from socketgate.metrics import MAX_REQUEST_BYTES, Answers, Scrapes, Silence, encode, write_file
 
@@ -72,7 +72,7 @@ def _write(path: Path, text: bytes) -> int:
     try:
         write_file(path, text)
     except PermissionError as error:
-        print(f"socketgate: {path}: {error.strerror}", file=sys.stderr)
+        complain(f"socketgate: {path}: {error.strerror}")
         return ExitCode.NOT_PERMITTED
     except OSError as error:
         raise ConfigError(f"--output {path}: {error.strerror}") from error

@@ -6,13 +6,13 @@ Gates do so by themselves when a file changes; this waits for it, and has an exi
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 from socketgate.answers import GATES, SOCKET, ReloadAnswer
 from socketgate.cli import ExitCode, exit_code
 from socketgate.cli.gates import Gate, add_gates, find_gate, known_gates
 from socketgate.cli.output import count, json_text, printable, write
+from socketgate.cli.streams import complain
 from socketgate.errors import GateUnreachable, SocketgateError
 from socketgate.gateunits import UnitState
 
@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
         try:
             answer = gate.ask("Reload", {}, ReloadAnswer)
         except SocketgateError as error:
-            print(f"socketgate: {error}", file=sys.stderr)
+            complain(f"socketgate: {error}")
             worst = max(worst, exit_code(error))
             answers[gate.name] = {"error": str(error)}
             continue

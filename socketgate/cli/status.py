@@ -11,6 +11,7 @@ from socketgate.cli import ExitCode, exit_code
 from socketgate.cli.gates import Gate, add_gates, ask_all, find_gate, known_gates
 from socketgate.cli.output import Paint, add_pager, json_text, paint_for, show
 from socketgate.cli.statustext import silent_text, status_text
+from socketgate.cli.streams import complain
 from socketgate.errors import GateUnreachable, SocketgateError
 from socketgate.gateunits import UnitState
 
@@ -85,6 +86,6 @@ def say_troubles(answers: Iterable[tuple[Gate, object]]) -> int:
     worst: int = ExitCode.OK
     for gate, answer in answers:
         if isinstance(answer, SocketgateError) and not gate.is_waiting:
-            print(f"socketgate: {answer}", file=sys.stderr)
+            complain(f"socketgate: {answer}")
             worst = max(worst, exit_code(answer))
     return worst

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Standard input, output and error: there, and what is printed is written or its failure told."""
 
+import contextlib
+import io
 import os
 import sys
 from typing import TextIO
@@ -8,11 +10,13 @@ from typing import TextIO
 from socketgate.errors import SocketgateError
 
 
-def open_missing_streams() -> None:
-    """Put the null device where the caller has closed 0, 1 or 2, as by `>&-`.
+def prepare_streams() -> None:
+    """For the beginning of a process: 0, 1 and 2 are open, and standard error keeps nothing back.
 
-    Else the next file that is opened would be one of them. Writing to a closed standard output goes
-    on being an error; what is said on a closed standard error is lost.
+    Where the caller has closed one, as by `>&-`, it is the null device: else the next file that is
+    opened would be it. Writing to a closed standard output goes on being an error; what is said on
+    a closed standard error is lost. What can't be said now isn't said later, either, nor is it an
+    error at the exit.
     """
     for fd in (0, 1, 2):
         try:
@@ -23,8 +27,9 @@ def open_missing_streams() -> None:
         sys.stdin = os.fdopen(0)
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w")
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w", buffering=1)
+    encoding = "utf-8" if sys.stderr is None else sys.stderr.encoding
+    unbuffered = io.FileIO(2, "w", closefd=False)
+    sys.stderr = io.TextIOWrapper(unbuffered, encoding, "backslashreplace", write_through=True)
 
 
 def put(text: str, stream: TextIO | None = None) -> bool:
@@ -43,6 +48,12 @@ def put(text: str, stream: TextIO | None = None) -> bool:
         _discard(stream)
         raise SocketgateError(f"standard output: {error.strerror}") from error
     return True
+
+
+def complain(text: str) -> None:
+    """Say it on standard error. Nothing depends on whether it is heard."""
+    with contextlib.suppress(OSError):
+        print(text, file=sys.stderr)
 
 
 def _discard(stream: TextIO) -> None:

@@ -2,13 +2,13 @@
 """`socketgate unban`: end a ban before its time."""
 
 import argparse
-import sys
 import time
 from collections.abc import Iterable
 
 from socketgate.bans import Ban, Net, Unban
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import add_store, daemon_name, nets, store_of, writing
+from socketgate.cli.streams import complain
 
 HELP = "end the ban of an address or a network"
 EPILOG = "Ends the ban of this very network: see 'socketgate bans' for what there is."
@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Do it; the answer is the exit code."""
     wanted = nets(arguments.net, arguments.prefix)
     if bool(wanted) == arguments.all:
-        print("socketgate: unban: name addresses or networks, or --all", file=sys.stderr)
+        complain("socketgate: unban: name addresses or networks, or --all")
         return ExitCode.WRONG
     now = time.time()
     with writing(store_of(arguments)) as store:
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         return ExitCode.OK
     missing = [net for net in wanted if net not in {ban.net for ban in ended}]
     for net in missing:
-        print(f"socketgate: {net.name} is not banned{_hint(net, bans)}", file=sys.stderr)
+        complain(f"socketgate: {net.name} is not banned{_hint(net, bans)}")
     return ExitCode.DENIED if missing else ExitCode.OK
 
 

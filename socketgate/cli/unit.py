@@ -2,13 +2,13 @@
 """`socketgate unit`: prints, installs or removes the units that put a program behind the gate."""
 
 import argparse
-import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from socketgate.cli import ExitCode
 from socketgate.cli.output import json_text, write
+from socketgate.cli.streams import complain
 from socketgate.errors import ConfigError
 from socketgate.unitcheck import (
     parse_listens,
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
         plan = make_plan(arguments, name, root)
         return _install(arguments, plan, root) if arguments.install else _print(arguments, plan)
     except PermissionError as error:
-        print(f"socketgate: {error.filename}: {error.strerror}", file=sys.stderr)
+        complain(f"socketgate: {error.filename}: {error.strerror}")
         return ExitCode.NOT_PERMITTED
     except OSError as error:
         raise ConfigError(f"{error.filename}: {error.strerror}") from error
@@ -168,7 +168,7 @@ def _remove(arguments: argparse.Namespace, name: str, root: Path) -> int:
         raise ConfigError("--remove needs the name and nothing else")
     changes = remove(root, possible_paths(name), force=arguments.force)
     if not changes.removed:
-        print(f"socketgate: nothing of {name} is installed", file=sys.stderr)
+        complain(f"socketgate: nothing of {name} is installed")
         return ExitCode.DENIED
     _report(arguments, changes, (), _next_after_remove(name, root, changes))
     return ExitCode.OK

@@ -3,10 +3,12 @@ import io
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from socketgate.banstore import Store
 from socketgate.cli.streams import put
 from tests.support import commands
 
@@ -74,6 +76,26 @@ def test_a_verb_that_prints_nothing_needs_no_standard_output(tmp_path: Path) -> 
 def test_an_error_does_not_go_to_standard_output_when_standard_error_is_closed() -> None:
     done = typed("status --gates /none", "2>&-")
     assert (done.returncode, done.stdout) == (3, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        pytest.param("status --gates /none", 3, id="an-error"),
+        pytest.param("statsu", 2, id="no-verb"),
+        pytest.param("status --none", 2, id="no-option"),
+    ],
+)
+def test_an_error_that_cannot_be_said_leaves_the_exit_code(words: str, code: int) -> None:
+    assert typed(words, "2>/dev/full").returncode == code
+
+
+def test_a_hint_that_cannot_be_said_keeps_nobody_from_being_banned(tmp_path: Path) -> None:
+    config = tmp_path / "socketgate.toml"
+    config.write_text(f'[bans]\nstore = "{tmp_path}/bans"\n')
+    words = f"ban 192.0.2.7 --daemon no-such-daemon --config {config}"
+    assert typed(words, "2>/dev/full").returncode == 0
+    assert [one.net.name for one in Store(tmp_path / "bans").bans(time.time())] == ["192.0.2.7"]
 
 
 def test_no_requests_come_from_a_standard_input_that_is_closed() -> None:
