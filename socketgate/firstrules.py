@@ -11,6 +11,7 @@ from socketgate.errors import RuleError
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
+    CompilerEnded,
     WrongRules,
     all_mistakes_of,
     size_of,
@@ -44,6 +45,8 @@ def first_rules(config: RulesConfig, compiler: Compiler | None, last_good: LastG
         return _first_rules(config, compiler, last_good)
     except OSError as error:
         raise RuleError(f"the rules can't be read: {error.strerror}") from error
+    except CompilerEnded as error:
+        raise RuleError(f"the rules can't be read: {error}") from error
 
 
 def _first_rules(config: RulesConfig, compiler: Compiler | None, last_good: LastGood) -> FirstRules:

@@ -46,6 +46,13 @@ class CannotCompile(Exception):
     """The rules can't be made ready in a child: wrong, or of a kind that isn't shared."""
 
 
+class CompilerEnded(MemoryError):
+    """The child that compiles was ended, as the kernel does for want of memory.
+
+    The gate isn't to try what the child could not: it would be ended as well, again and again.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """What keeps rules from being put in force: the diagnostic's code, and what it advises."""
@@ -169,11 +176,11 @@ def _grown(source: Source, origin: str, files: Mapping[str, FileState]) -> Sourc
 
 
 def read_answer(answer: bytes) -> Prepared:
-    """What a child has made ready. Raises WrongRules, CannotCompile, NotUsable."""
+    """What a child has made ready. Raises WrongRules, CannotCompile, CompilerEnded, NotUsable."""
     try:
         said = json.loads(answer)
     except ValueError as error:
-        raise CannotCompile("the compiling process was ended") from error
+        raise CompilerEnded("the process that compiles was ended: is there memory?") from error
     if "errors" in said:
         mistakes = [Mistake(code, advice) for code, advice in said["errors"]]
         raise WrongRules(mistakes, map(os.fsencode, said["host_files"]))

@@ -25,6 +25,7 @@ from socketgate.journal import MESSAGE_ID
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
+    CompilerEnded,
     Mistake,
     WrongRules,
     mistakes_of,
@@ -48,6 +49,8 @@ LONGEST_SETTLING_SECONDS = 0.05
 #: Seconds until files are tried again that could not be read or compiled, for want of descriptors
 #: or memory: no event tells when there are more.
 AGAIN_SECONDS = 1.0
+#: The same when it takes a processor for seconds to find out that it is still so.
+COMPILE_AGAIN_SECONDS = 30.0
 
 #: How long, in seconds, a last line without its newline may be one that is still being written.
 HALF_WRITTEN_SECONDS = 0.5
@@ -272,7 +275,8 @@ class RulesInForce:
             trace = None if is_shortage(error) else error
             log.error("%s; keeping the previous rules", text, exc_info=trace, extra=REJECTED)
         self.last_error = text
-        self._reload_at(self._loop.time() + AGAIN_SECONDS)
+        is_dear = isinstance(error, CompilerEnded)
+        self._reload_at(self._loop.time() + (COMPILE_AGAIN_SECONDS if is_dear else AGAIN_SECONDS))
         self._end_settling()
 
     def _offer_unless_same(self, made: Made) -> None:

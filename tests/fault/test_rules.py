@@ -18,6 +18,7 @@ from socketgate.bans import Ban, parse_net
 from socketgate.banstore import Store
 from tests.fault.injected import answered
 from tests.support.running import RunningGate, listening
+from tests.support.waiting import kill_first_child
 
 WAIT_SECONDS = 20.0
 DENY_ALL = "ALL: ALL\n"
@@ -288,6 +289,19 @@ NO_ROOM = 'mount -t tmpfs -o size=4k none "$1" && shift && exec "$@"'
 def with_full(folder: Path) -> tuple[str, ...]:
     """A command's prefix: nothing can be written in that folder (ENOSPC)."""
     return ("unshare", "--mount", "sh", "-euc", NO_ROOM, "sh", str(folder))
+
+
+def test_a_compiling_process_that_is_killed_leaves_the_rules_in_force(
+    tmp_path: Path, port: socket.socket
+) -> None:
+    """As by the kernel for want of memory: the gate doesn't try what would end it as well."""
+    with gate_in(tmp_path, port, DENY_ALL) as gate:
+        new = tmp_path / "new"
+        new.write_text(LARGE)
+        new.rename(gate.deny)
+        kill_first_child(gate.pid)
+        gate.wait_status("the process that compiles was ended")
+        assert is_refused(port)
 
 
 def test_with_no_room_on_disk_for_the_copy_the_new_rules_hold(

@@ -4,7 +4,10 @@
 import asyncio
 import contextlib
 import os
+import signal
+import time
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Generic, TypeVar
 
 #: No test waits longer for anything.
@@ -64,6 +67,16 @@ async def let_the_loop_turn() -> None:
 def open_descriptors() -> int:
     """How many descriptors this process has open."""
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208  # only names
+
+
+def kill_first_child(pid: int) -> None:
+    """SIGKILL for the child of a process that has none yet, as soon as it has one."""
+    children = Path(f"/proc/{pid}/task/{pid}/children")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := children.read_text().split()):
+        if time.monotonic() > deadline:
+            raise AssertionError("no child came")
+    os.kill(int(found[0]), signal.SIGKILL)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: MIT
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ from socketgate.firstrules import FirstRules, first_rules
 from socketgate.largerules import LARGE_BYTES
 from socketgate.lastgood import LastGood
 from tests.support.largefiles import Files
-from tests.support.waiting import play
+from tests.support.waiting import kill_first_child, play
 
 NEVER_MATCHES = "0.0.0.0/0\n"
 
@@ -51,6 +53,16 @@ def test_without_a_copy_wrong_files_are_an_error(files: Files, tmp_path: Path) -
     (tmp_path / "foes").write_text(NEVER_MATCHES)
     with pytest.raises(RuleError, match="never matches"):
         started(files)
+
+
+@pytest.mark.parametrize("files", ["large"], indirect=True)
+def test_a_compiling_process_that_is_killed_fails_the_start(files: Files) -> None:
+    """The gate itself would be ended next, for want of memory."""
+    killer = threading.Thread(target=kill_first_child, args=(os.getpid(),))
+    killer.start()
+    with pytest.raises(RuleError, match="the process that compiles was ended"):
+        started(files)
+    killer.join()
 
 
 def test_the_host_files_of_wrong_files_are_known(files: Files, tmp_path: Path) -> None:
