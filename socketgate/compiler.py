@@ -150,7 +150,7 @@ async def _answer_of(pid: int, answers: int) -> bytes:
     finally:
         loop.remove_reader(answers)
         os.close(answers)
-        _end(pid)
+        _end(pid, said)
     return bytes(said)
 
 
@@ -169,10 +169,15 @@ def _wait_for_answer(pid: int, answers: int) -> bytes:
         raise CannotCompile(f"compiling took longer than {COMPILE_SECONDS:.0f} s")
     finally:
         os.close(answers)
-        _end(pid)
+        _end(pid, said)
 
 
-def _end(pid: int) -> None:
-    """It has answered, or won't: either way nothing of it is needed any more."""
+def _end(pid: int, said: bytearray) -> None:
+    """It has answered, or won't: either way nothing of it is needed any more.
+
+    Raises CannotCompile when it ended by itself and said nothing: it could not even begin.
+    """
     os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if not said and code > 0:
+        raise CannotCompile(f"{sys.executable} -m {CHILD} ended with exit code {code}")

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from socketgate.compiler import Compiler, _end, _start_child
-from socketgate.largerules import WrongRules
+from socketgate.largerules import CannotCompile, WrongRules
 from socketgate.rules.request import Access
 from socketgate.rules.table import RuleTable
 from tests.support.largefiles import KEY, Files
@@ -135,7 +136,7 @@ def test_a_child_has_nothing_open_of_ours(files: Files) -> None:
     finally:
         far.close()
         os.close(answers)
-        _end(pid)
+        _end(pid, bytearray())
 
 
 def test_a_child_takes_no_program_from_the_folder_it_is_started_in(
@@ -148,6 +149,19 @@ def test_a_child_takes_no_program_from_the_folder_it_is_started_in(
     with contextlib.chdir(tmp_path):
         _, table = Compiler(files.order()).start()
     assert access(table, "10.1.2.3") is Access.ALLOW
+
+
+def test_a_child_that_cannot_even_begin_is_no_want_of_memory(files: Files, tmp_path: Path) -> None:
+    """As while a package is replaced: the gate compiles the rules itself."""
+    broken = tmp_path / "socketgate"
+    broken.mkdir()
+    (broken / "__init__.py").touch()
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with pytest.raises(CannotCompile, match="exit code 1"):
+            Compiler(files.order()).start()
+    finally:
+        sys.path.remove(str(tmp_path))
 
 
 def test_the_loop_turns_while_a_child_compiles(files: Files) -> None:
