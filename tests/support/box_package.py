@@ -29,12 +29,7 @@ PLACES = {
     ".tmpfiles": "usr/lib/tmpfiles.d/{stem}.conf",
 }  # fmt: skip
 
-COMMAND = """\
-#!/usr/bin/python3
-from socketgate.__main__ import main
-
-main()
-"""
+COMMAND = (PROJECT / "packaging/bin/socketgate").read_bytes()
 
 #: What a package's scripts do after unpacking; nothing is enabled or started.
 SET_UP = """
@@ -81,5 +76,5 @@ def archive() -> bytes:
             tar.add(path, place, filter=without_bytecode)
         command = tarfile.TarInfo("usr/bin/socketgate")
         command.mode, command.size = 0o755, len(COMMAND)
-        tar.addfile(command, io.BytesIO(COMMAND.encode()))
+        tar.addfile(command, io.BytesIO(COMMAND))
     return buffer.getvalue()
