@@ -83,7 +83,9 @@ class Commands:
         self._check = check
         self._config = config
         self._report = report
-        self._trouble = ""
+        self._is_in_trouble = False
+        #: Why the last command was not run, where looking doesn't tell.
+        self._unseen = ""
         self._channels: set[_Channel] = set()
         self._current: _Channel | None = None
         self._last_id = 0
@@ -97,10 +99,10 @@ class Commands:
             async with asyncio.timeout(seconds + ANSWER_SECONDS):
                 return await self._run(wanted, self._loop.time() + seconds)
         except TimeoutError:
-            self._in_trouble(NO_ANSWER.trouble)
+            self._in_trouble(NO_ANSWER.trouble, is_seen=False)
             return NO_ANSWER
         except BackendUnavailable as error:
-            self._in_trouble(str(error))
+            self._in_trouble(str(error), is_seen=bool(self._seen()))
             return Ended(None, f"the command runner can't be reached: {error}")
 
     @property
@@ -111,17 +113,22 @@ class Commands:
     @property
     def trouble(self) -> str:
         """Why no command would be run now, or the last one was not; empty if neither."""
-        if not self.is_connected:
-            try:
-                self._check()
-            except BackendUnavailable as error:
-                return str(error)
-        return self._trouble
+        seen = "" if self.is_connected else self._seen()
+        return seen or self._unseen
 
-    def _in_trouble(self, why: str) -> None:
-        if not self._trouble:
+    def _seen(self) -> str:
+        """Why connecting would fail, as far as that is to be seen."""
+        try:
+            self._check()
+        except BackendUnavailable as error:
+            return str(error)
+        return ""
+
+    def _in_trouble(self, why: str, *, is_seen: bool) -> None:
+        if not self._is_in_trouble:
             self._report(f"commands can't be run: {why}")
-        self._trouble = why
+        self._is_in_trouble = True
+        self._unseen = "" if is_seen else why
 
     def close(self) -> None:
         """Answer all who wait, and let go of the runner. What runs goes on."""
@@ -142,8 +149,8 @@ class Commands:
             ended = await answer
         finally:
             channel.forget(job.id)
-        if self._trouble and ended.status is not None:
-            self._trouble = ""
+        if self._is_in_trouble and ended.status is not None:
+            self._is_in_trouble, self._unseen = False, ""
             self._report("commands are run again")
         return ended
 

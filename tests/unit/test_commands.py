@@ -32,15 +32,17 @@ class RunnerStub:
     def __init__(self) -> None:
         self.channels: list[socket.socket] = []
         self.trouble = ""
+        self.is_trouble_hidden = False
         self.is_busy = False
         self.reports: list[str] = []
 
     def check(self) -> None:
-        if self.trouble:
+        if self.trouble and not self.is_trouble_hidden:
             raise BackendUnavailable(self.trouble)
 
     def connect(self) -> socket.socket:
-        self.check()
+        if self.trouble:
+            raise BackendUnavailable(self.trouble)
         if self.is_busy:
             self.is_busy = False
             raise BlockingIOError
@@ -353,9 +355,19 @@ def test_that_nobody_runs_commands_is_known_before_the_first() -> None:
     assert played(scene) == ("it isn't there", False)
 
 
-def test_a_command_that_nobody_ran_is_a_trouble_until_one_has_run() -> None:
+def test_a_runner_that_is_there_again_is_no_trouble_any_more() -> None:
     async def scene(commands: Commands, runner: RunnerStub) -> object:
         runner.trouble = "it isn't there"
+        await spawn(commands)
+        runner.trouble = ""
+        return commands.trouble
+
+    assert played(scene) == ""
+
+
+def test_a_trouble_that_looking_does_not_tell_lasts_until_a_command_has_run() -> None:
+    async def scene(commands: Commands, runner: RunnerStub) -> object:
+        runner.trouble, runner.is_trouble_hidden = "nobody listens", True
         await spawn(commands)
         runner.trouble = ""
         before = commands.trouble
@@ -365,4 +377,4 @@ def test_a_command_that_nobody_ran_is_a_trouble_until_one_has_run() -> None:
         await running
         return before, commands.trouble, commands.is_connected
 
-    assert played(scene) == ("it isn't there", "", True)
+    assert played(scene) == ("nobody listens", "", True)
