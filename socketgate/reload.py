@@ -18,7 +18,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 
 from socketgate.accountcheck import account_faults
-from socketgate.compiler import Compiler, Made
+from socketgate.compiler import Compiler, Made, beside_the_loop
 from socketgate.config import OnError, RulesConfig
 from socketgate.firstrules import first_rules
 from socketgate.journal import MESSAGE_ID
@@ -195,7 +195,7 @@ class RulesInForce:
         """The same, once it is known whether the users and groups that options name exist."""
         with settling:
             uses = accounts_named(table)
-            found = await asyncio.to_thread(account_faults, uses, max_seconds=ACCOUNT_SECONDS)
+            found = await beside_the_loop(account_faults, uses, max_seconds=ACCOUNT_SECONDS)
             self._offer(sources, table, [Mistake(one.code, one.advice) for one in found])
 
     async def close(self) -> None:
@@ -255,8 +255,8 @@ class RulesInForce:
             self._reject(wrong.mistakes)
         except (CannotCompile, NotUsable, OSError) as error:
             log.warning("the rules are compiled in the gate itself: %s", error)
-            sources = await asyncio.to_thread(self._read)
-            self._offer_unless_same((sources, await asyncio.to_thread(build_table, sources)))
+            sources = await beside_the_loop(self._read)
+            self._offer_unless_same((sources, await beside_the_loop(build_table, sources)))
 
     def _made(self) -> None:
         task, self._making = self._making, None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.compiler import Compiler, _end, _start_child
+from socketgate.compiler import Compiler, _end, _start_child, beside_the_loop
 from socketgate.largerules import CannotCompile, WrongRules
 from socketgate.rules.request import Access
 from socketgate.rules.table import RuleTable
@@ -177,6 +177,11 @@ def test_the_loop_turns_while_a_child_compiles(files: Files) -> None:
         assert access(table, "192.0.2.7") is Access.DENY
 
     play(scene())
+
+
+def test_a_thread_beside_the_loop_lets_go_of_the_interpreter_soon() -> None:
+    sys.setswitchinterval(0.005)  # as Python begins
+    assert play(beside_the_loop(sys.getswitchinterval)) < 0.001
 
 
 def test_rules_that_need_names_are_read_beside_the_loop(files: Files) -> None:
