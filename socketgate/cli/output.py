@@ -87,7 +87,8 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], paint: Paint) 
     lines = [tuple(headings), *map(tuple, rows)]
     widths = [max(map(width, column)) for column in zip(*lines, strict=True)]
     first, *rest = (_line(line, widths) for line in lines)
-    return "\n".join([paint(Tone.HEADING, first), *(line.rstrip() for line in rest), ""])
+    first = paint(Tone.HEADING, first)  # then its last blanks are underlined, too, and stay
+    return "".join(line.rstrip() + "\n" for line in [first, *rest])
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -89,6 +89,11 @@ def test_a_table_has_aligned_columns() -> None:
     )
 
 
+def test_nothing_of_a_table_ends_in_blanks() -> None:
+    text = output.table(("NET", "TEXT"), [("a", ""), ("b", "longer")], Paint(is_on=False))
+    assert text == "NET TEXT\na\nb   longer\n"
+
+
 def test_fields_are_aligned_at_their_colons_and_empty_ones_left_out() -> None:
     pairs = [("Rule", ["a", "b"]), ("Facts", ["c"]), ("Options", [])]
     assert output.fields(pairs) == " Rule: a\n       b\nFacts: c\n"
