@@ -16,6 +16,9 @@ from socketgate.bans import NEVER, Ban, Event, Unban, parse_net
 _MAGIC = "socketgate-bans"
 MAX_HEADER_BYTES = 128
 
+#: No number here is larger: a time in the year 6325, which can still be shown.
+MAX_NUMBER = 1 << 37
+
 
 class StoreDamaged(Exception):
     """The file's beginning is not that of a store."""
@@ -45,10 +48,10 @@ class Reading(NamedTuple):
 def parse_header(data: bytes) -> Header:
     """Raises StoreDamaged."""
     words = data.partition(b"\n")[0].decode("ascii", "replace").split(" ")
-    if len(words) != 6 or words[:2] != [_MAGIC, "1"] or b"\n" not in data:
+    if len(words) != 6 or words[:2] != [_MAGIC, "1"] or b"\n" not in data or not all(words):
         raise StoreDamaged
     try:
-        return Header(words[2], int(words[3]), words[4], int(words[5]))
+        return Header(words[2], _number(words[3]), words[4], _number(words[5]))
     except ValueError:
         raise StoreDamaged from None
 
@@ -77,11 +80,17 @@ def parse_event(line: str) -> Event:
     return Ban(
         net=parse_net(net),
         daemon=intern(daemon),
-        made=int(made),
-        until=NEVER if until == "never" else int(until),
+        made=_number(made),
+        until=NEVER if until == "never" else _number(until),
         origin="" if origin == "-" else intern(origin),
         reason=intern(reason),
     )
+
+
+def _number(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 12 or int(text) > MAX_NUMBER:
+        raise ValueError(text)
+    return int(text)
 
 
 def parse_lines(data: bytes, first_line: int = 1) -> Reading:

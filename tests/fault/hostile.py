@@ -22,15 +22,26 @@ from pathlib import Path
 from socketgate.accept import Connection
 from socketgate.backend.message import MalformedMessage as MalformedHandoff
 from socketgate.backend.message import ids_in, parse_block
-from socketgate.banlog import StoreDamaged, read_log
+from socketgate.banlog import Header, encode_event, read_log
+from socketgate.bans import Ban, Bans, Unban, parse_net
 from socketgate.channel import Channel
-from socketgate.command_message import MalformedMessage, parse_ended, parse_job
+from socketgate.cli.bans import _row
+from socketgate.command_message import (
+    Ended,
+    Job,
+    MalformedMessage,
+    encode_ended,
+    encode_job,
+    parse_ended,
+    parse_job,
+)
 from socketgate.config import OnError, RulesConfig, parse_config
 from socketgate.errors import ConfigError
 from socketgate.ident import _parse_reply
 from socketgate.lookup_values import is_clean, shown
 from socketgate.program import CannotStart, environment_for, parse_fields
 from socketgate.rulefiles import load_saved_sources, read_sources, save_sources
+from socketgate.rules.keyword import CommandKind
 from socketgate.rules.source import Absent, Sources, Text
 from socketgate.rules.table import build_table
 from socketgate.tablefile import NotUsable, Prepared, map_table, write_table
@@ -84,6 +95,17 @@ def read_handoff(data: bytes) -> None:
     parse_block(data)
 
 
+def read_bans(data: bytes) -> None:
+    """The file of bans, and what is shown of it."""
+    reading, _ = read_log(data)
+    bans = Bans()
+    for event in reading.events:
+        bans.apply(event)
+    for ban in bans:
+        if not all(text.isprintable() for text in _row(ban, 0.0)):
+            raise AssertionError("unprintable")
+
+
 def read_config(data: bytes) -> None:
     """The admin's configuration."""
     parse_config([(Path("/x.toml"), data.decode("utf-8", "replace"))])
@@ -96,6 +118,26 @@ GOOD_RULES = (
 )
 GOOD_LIST = (
     b"10.0.0.0/255.0.0.0 a.example.org @lab\n# of two lines\n::1 [2001:db8::]/32 %s *.x bob\n"
+)
+
+#: Two bans, and the end of one.
+GOOD_BANS = b"".join(
+    (
+        Header("a-1", 43).encode(),
+        encode_event(Ban(parse_net("192.0.2.0/24"), 1, "sshd", 9, "me", "why not")),
+        encode_event(Ban(parse_net("2001:db8::/32"), 1)),
+        encode_event(Unban(parse_net("192.0.2.0/24"), "sshd", "me")),
+    )
+)
+
+GOOD_JOB = Job(
+    id=7,
+    kind=CommandKind.SPAWN,
+    start_seconds=1.5,
+    end_seconds=20,
+    command=b"/bin/true\nCOMMAND=x",
+    source=b"192.0.2.7",
+    inherited=((b"SETENV", b"A=b"), (b"UMASK", b"0022")),
 )
 
 SIMPLE = {
@@ -112,13 +154,13 @@ SIMPLE = {
         (b'{"method": "io.socketgate.Gate.Status", "parameters": {"a": [1, {}]}, "oneway": true}',),
         (NotVarlink, CallFailed),
     ),
-    "job": Target(parse_job, (b"SPAWN\n7\n20\n/bin/true\n",), (MalformedMessage,)),
-    "ended": Target(parse_ended, (b"ENDED=7\nSTATUS=0\n",), (MalformedMessage,)),
-    "bans": Target(
-        read_log,
-        (b'{"socketgate-bans": 1}\n{"ban": "192.0.2.1/32", "made": 1, "until": 9}\n',),
-        (StoreDamaged,),
+    "job": Target(parse_job, (encode_job(GOOD_JOB),), (MalformedMessage,)),
+    "ended": Target(
+        parse_ended,
+        (encode_ended(7, Ended(0)), encode_ended(8, Ended(None, "no such program"))),
+        (MalformedMessage,),
     ),
+    "bans": Target(read_bans, (GOOD_BANS,)),
     "configuration": Target(
         read_config, (b'[limits]\nhandoff-seconds = 3\n[daemon.a]\nbackend = ["/x"]\n',),
         (ConfigError,),

@@ -13,6 +13,13 @@ SLOW_COUNT = 600
 SEED = 20
 
 
+def test_what_hostile_text_is_made_of_is_right(tmp_path: Path) -> None:
+    """Else next to nothing gets past a reader's first look."""
+    for target in targets(tmp_path).values():
+        for seed in target.seeds:
+            target.read(seed)
+
+
 @pytest.mark.parametrize("name", SIMPLE)
 def test_hostile_text_raises_what_is_declared(name: str) -> None:
     check(SIMPLE[name], COUNT, SEED)

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from socketgate.banlog import (
+    MAX_NUMBER,
     Header,
     StoreDamaged,
     encode_event,
@@ -32,8 +33,8 @@ EVENTS: st.SearchStrategy[Event] = st.one_of(
         Ban,
         net=NETS,
         daemon=WORDS,
-        made=st.integers(0, 2**40),
-        until=st.one_of(st.just(NEVER), st.integers(0, 2**40)),
+        made=st.integers(0, MAX_NUMBER),
+        until=st.one_of(st.just(NEVER), st.integers(0, MAX_NUMBER)),
         origin=WORDS,
         reason=TEXTS,
     ),
@@ -66,6 +67,8 @@ def test_the_length_of_a_header_does_not_depend_on_its_base() -> None:
         b"socketgate-bans 2 a 0 - 0\n",
         b"socketgate-bans 1 a x - 0\n",
         b"socketgate-bans 1 a 0 -\n",
+        b"socketgate-bans 1 a 0  0\n",
+        b"socketgate-bans 1 a -1 - 0\n",
         b"\xff\xfe\n",
         b"ALL: 192.0.2.7\n",
     ],
@@ -84,6 +87,9 @@ def test_another_file_is_no_store(data: bytes) -> None:
         "+\t192.0.2.7/32\tALL\t1\tnever\t-",
         "+\t192.0.2.7/32\tALL\tx\tnever\t-\t",
         "+\t192.0.2.7/32\tALL\t1\tsoon\t-\t",
+        "+\t192.0.2.7/32\tALL\t-1\tnever\t-\t",
+        "+\t192.0.2.7/32\tALL\t1\t999999999999\t-\t",
+        "+\t192.0.2.7/32\tALL\t9999999999999999999\tnever\t-\t",
         "+\t192.0.2.\tALL\t1\tnever\t-\t",
         "+\t192.0.2.7/32\t\t1\tnever\t-\t",
         "*\t192.0.2.7/32\tALL\t1\tnever\t-\t",
