@@ -51,7 +51,10 @@ def added(bench: Bench) -> Iterator[Line]:
 
 
 def while_reloading(bench: Bench) -> Iterator[Line]:
-    """The slowest of a hundred clients, with reloads one after the other and with none."""
+    """The slowest of a hundred clients, with reloads one after the other and with none.
+
+    And the same for clients of a backend without a gate: what waiting for a processor alone does.
+    """
     scale = bench.scale
     folder = bench.place("reloading")
     texts = [
@@ -61,7 +64,8 @@ def while_reloading(bench: Bench) -> Iterator[Line]:
         for seed in (3, 4)
     ]
     seconds = SECONDS if scale.many > 10_000 else 1
-    quiet, busy = [], []
+    quiet: dict[str, list[float]] = {"gate": [], "direct": []}
+    busy: dict[str, list[float]] = {"gate": [], "direct": []}
     with ExitStack() as stack:
         around = stack.enter_context(parts.surroundings(bench, folder, 0))
         served, process = stack.enter_context(
@@ -70,15 +74,20 @@ def while_reloading(bench: Bench) -> Iterator[Line]:
         files = [folder / "first", folder / "second"]
         for file, text in zip(files, texts, strict=True):
             file.write_text(text)
+        direct = stack.enter_context(direct_backend(bench))
         generation = 1
         for _ in range(scale.rounds):
-            quiet.append(parts.load(bench, served.port, RATE * seconds, rate=RATE).p99_us)
-            with parts.starting_load(bench, served.port, RATE * seconds, rate=RATE) as clients:
-                generation = reload_until(clients, process, files, generation)
-                busy.append(parts.finished(clients).p99_us)
-    yield Line(f"p99 at {RATE} clients a second, no reload", median(quiet), "us")
-    yield Line(f"p99 with reloads of {scale.many:,} lines going on", median(busy), "us")
-    yield Line("p99 with reloads against none", ratio(busy, quiet), "x", 2.0)
+            for name, port in (("gate", served.port), ("direct", direct.port)):
+                quiet[name].append(parts.load(bench, port, RATE * seconds, rate=RATE).p99_us)
+                with parts.starting_load(bench, port, RATE * seconds, rate=RATE) as clients:
+                    generation = reload_until(clients, process, files, generation)
+                    busy[name].append(parts.finished(clients).p99_us)
+    yield Line(f"p99 at {RATE} clients a second, no reload", median(quiet["gate"]), "us")
+    yield Line(f"p99 with reloads of {scale.many:,} lines going on", median(busy["gate"]), "us")
+    yield Line("p99 with reloads against none", ratio(busy["gate"], quiet["gate"]), "x", 2.0)
+    yield Line("directly, not through the gate: no reload", median(quiet["direct"]), "us")
+    yield Line("directly, with those reloads going on", median(busy["direct"]), "us")
+    yield Line("directly, with reloads against none", ratio(busy["direct"], quiet["direct"]), "x")
 
 
 def reload_until(
