@@ -204,7 +204,7 @@ class StoreReader:
         """Whether the path still leads to the file we have open, and it has not shrunk."""
         try:
             there = self.path.lstat()
-        except (FileNotFoundError, NotADirectoryError):
+        except FileNotFoundError:
             return self._fd < 0
         if self._fd < 0:
             return False

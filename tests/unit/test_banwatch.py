@@ -93,6 +93,9 @@ def test_a_store_that_can_t_be_read_at_the_start_is_an_error(tmp_path: Path) -> 
 
     with pytest.raises(BansUnreadable, match="not a regular file; no gate starts without them"):
         in_force(tmp_path / "bans", never)
+    (tmp_path / "file").touch()
+    with pytest.raises(BansUnreadable, match="Not a directory"):
+        in_force(tmp_path / "file" / "bans", never)
 
 
 def test_a_store_that_can_t_be_read_later_leaves_the_bans_as_they_are(tmp_path: Path) -> None:
