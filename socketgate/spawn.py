@@ -83,7 +83,7 @@ class Command:
 
 
 def _lines(environment: program.Environment) -> list[bytes]:
-    return [b"%b=%b" % variable for variable in environment.items()]
+    return [name + b"=" + value for name, value in environment.items()]
 
 
 def start_shell(
