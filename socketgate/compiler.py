@@ -165,8 +165,8 @@ async def _answer_of(pid: int, answers: int) -> bytes:
     finally:
         loop.remove_reader(answers)
         os.close(answers)
-        _end(pid, said)
-    return bytes(said)
+        code = _end(pid)
+    return _checked(said, code)
 
 
 def _wait_for_answer(pid: int, answers: int) -> bytes:
@@ -179,20 +179,24 @@ def _wait_for_answer(pid: int, answers: int) -> bytes:
         while poller.poll(max(0.0, until - time.monotonic()) * 1000):
             data = os.read(answers, ANSWER_BYTES)
             if not data:
-                return bytes(said)
+                break
             said += data
-        raise CannotCompile(f"compiling took longer than {COMPILE_SECONDS:.0f} s")
+        else:
+            raise CannotCompile(f"compiling took longer than {COMPILE_SECONDS:.0f} s")
     finally:
         os.close(answers)
-        _end(pid, said)
+        code = _end(pid)
+    return _checked(said, code)
 
 
-def _end(pid: int, said: bytearray) -> None:
-    """It has answered, or won't: either way nothing of it is needed any more.
-
-    Raises CannotCompile when it ended by itself and said nothing: it could not even begin.
-    """
+def _end(pid: int) -> int:
+    """It has answered, or won't: either way nothing of it is needed any more. Its exit code."""
     os.kill(pid, signal.SIGKILL)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def _checked(said: bytearray, code: int) -> bytes:
+    """The answer. Raises CannotCompile when there is none because the child could not begin."""
     if not said and code > 0:
         raise CannotCompile(f"{sys.executable} -m {CHILD} ended with exit code {code}")
+    return bytes(said)

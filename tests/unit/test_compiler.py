@@ -136,7 +136,7 @@ def test_a_child_has_nothing_open_of_ours(files: Files) -> None:
     finally:
         far.close()
         os.close(answers)
-        _end(pid, bytearray())
+        _end(pid)
 
 
 def test_a_child_takes_no_program_from_the_folder_it_is_started_in(
