@@ -336,3 +336,56 @@ def test_a_pid_1_that_hangs_keeps_nobody_out(box: Box, client_host: ClientHost) 
         os.kill(box.pid, signal.SIGCONT)
         box.run("rm", "-f", "/etc/hosts.allow")
     assert all(visit["answer"] for visit in visits)
+
+
+def systemctl(*words: str) -> Callable[[Box, str], None]:
+    def do(box: Box, name: str) -> None:
+        box.run("systemctl", *(word.format(name) for word in words))
+
+    return do
+
+
+def add_a_rule(box: Box, name: str) -> None:
+    box.append("/etc/hosts.deny", f"{name}: 192.0.2.1\n")
+
+
+def ban_somebody(box: Box, _name: str) -> None:
+    box.run("socketgate", "ban", "192.0.2.2", "--for", "1h")
+
+
+STORM = (
+    kill_gate,
+    systemctl("restart", "systemd-journald.service"),
+    add_a_rule,
+    restart_gate,
+    systemctl("daemon-reexec"),
+    systemctl("kill", "-s", "KILL", "{}-gated.service"),
+    ban_somebody,
+    terminate_gate,
+    systemctl("reload", "socketgate@{}.service"),
+    systemctl("daemon-reload"),
+    kill_gate,
+)
+
+
+def test_in_a_storm_nobody_is_let_in_by_mistake_or_served_twice(
+    box: Box, client_host: ClientHost
+) -> None:
+    """All at once; whoever comes by IPv6 is not to get in."""
+    at_once = 64
+    box.write("/etc/hosts.deny", f"storm: [{client_host.address6}]\n")
+    channel_gate_on(box, "storm", 1310)
+    denied_words = ("/usr/bin/python3", str(LOAD), client_host.box_address6, "1310", "500", "4")
+    with (
+        start_load(client_host, 1310, 3000, at_once) as load,
+        client_host.start(*denied_words) as denied,
+    ):
+        for number, disturb in enumerate(STORM, 1):
+            wait_served(box, 200 * number)
+            disturb(box, "storm")
+        visits, turned_away = visits_of(load), visits_of(denied)
+    box.run("socketgate", "unban", "192.0.2.2")
+    assert not any(visit["answer"] for visit in turned_away)
+    assert {name for name, times in Counter(served_names(box)).items() if times > 1} == set()
+    unserved = [visit for visit in visits if visit["answer"] != f"hello {visit['name']}\n"]
+    assert len(unserved) <= STORM.count(kill_gate) * MAX_BURST + at_once
