@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from time import monotonic_ns
 
 from socketgate.activation import Listener
+from socketgate.clients import NOBODY, PeerAddress
 from socketgate.lane import Lane, Server
 from socketgate.rules.request import Request
 from socketgate.rules.verdict import Verdict
@@ -27,15 +28,11 @@ CLIENT_GONE = frozenset(
         errno.ETIMEDOUT, errno.EINTR,
     }
 )  # fmt: skip
-#: What accept(2) tells of the other end: (address, port, ...) for IP, a path or b"" for AF_UNIX,
-#: (CID, port) for vsock.
-PeerAddress = tuple[str, int] | tuple[str, int, int, int] | tuple[int, int] | str | bytes
-
 #: tcp(7), struct tcp_info up to tcpi_unacked, which of a listener is the length of its queue.
 TCP_INFO_BYTES, UNACKED = 28, 24
 
 NOWHERE = Server("", 0)
-NOBODY: frozenset[str] = frozenset()
+NO_BACKEND: frozenset[str] = frozenset()
 
 
 class CannotAccept(Exception):
@@ -49,7 +46,7 @@ class Connection:
     """An accepted socket and what has become known of it. Owns the descriptor until `close`."""
 
     __slots__ = (
-        "accepted_ns", "address", "ban", "bare_address", "fd", "generation", "id", "lane",
+        "accepted_ns", "ban", "client", "fd", "generation", "id", "lane",
         "listener", "lookup_notes", "peer", "refused_by", "request", "server", "stored", "text",
         "until_ns", "verdict", "was_told",
     )  # fmt: skip
@@ -62,9 +59,8 @@ class Connection:
         self.id = number
         #: When it was accepted, by time.monotonic_ns().
         self.accepted_ns = monotonic_ns()
-        #: The client's address as text, once `identify` has looked; empty for those without one:
-        #: as getnameinfo(3) prints it, and as programs are told, IPv4 if it can be, without zone.
-        self.address = self.bare_address = ""
+        #: Who is at the other end, once it is known.
+        self.client = NOBODY
         #: Our end, likewise.
         self.server = NOWHERE
         #: What the rules said, the facts they used, and which generation of them.
@@ -84,7 +80,17 @@ class Connection:
         #: For the handoff: the protocol's text, the deadline, the backends that refused it.
         self.text = b""
         self.until_ns = 0
-        self.refused_by = NOBODY
+        self.refused_by = NO_BACKEND
+
+    @property
+    def address(self) -> str:
+        """The client's address as getnameinfo(3) prints it."""
+        return self.client.address
+
+    @property
+    def bare_address(self) -> str:
+        """The client's address as programs are told."""
+        return self.client.bare_address
 
     def close(self) -> None:
         """Close our copy, once."""
@@ -105,8 +111,13 @@ class Connection:
         return any(events & (select.POLLHUP | select.POLLERR) for _, events in poller.poll(0))
 
 
-def accept_burst(listener: Listener, numbers: Iterator[int], most: int) -> Iterator[Connection]:
-    """Take up to `most` waiting connections. Raises CannotAccept; the queue keeps what is left."""
+def accept_burst(
+    listener: Listener, numbers: Iterator[int], most: int, taken: list[Connection]
+) -> None:
+    """Take up to `most` waiting connections, whatever may come in between.
+
+    Raises CannotAccept; the queue keeps what is left.
+    """
     # The descriptor alone, as socket.accept itself gets it: no socket object for each client.
     accept = listener.sock._accept  # type: ignore[attr-defined]  # noqa: SLF001  # see above
     for _ in range(most):
@@ -118,7 +129,7 @@ def accept_burst(listener: Listener, numbers: Iterator[int], most: int) -> Itera
             if error.errno in CLIENT_GONE:
                 continue
             raise CannotAccept(error.strerror) from error
-        yield Connection(fd, peer, listener, next(numbers))
+        taken.append(Connection(fd, peer, listener, next(numbers)))
 
 
 def queue_length(sock: socket.socket) -> int:

@@ -6,25 +6,19 @@ wrong with options; counters stay exact.
 """
 
 import asyncio
-import collections
 import logging
-import time
 
 from socketgate.accept import Connection
 from socketgate.entry import DAEMON_FACILITY, KINDS, EntryWriter, Outcome
 from socketgate.journal import MESSAGE_ID, Journal, encode_entry
 from socketgate.limits import WINDOW_SECONDS, Repetition
-from socketgate.refusals import Cause, RefusalCounts
+from socketgate.refusals import Refusals
 from socketgate.rules.request import UNKNOWN
 
 log = logging.getLogger(__name__)
 
 #: Python 3.11 finds a member of an enum by a call: this one's is found once.
 REFUSED = Outcome.REFUSED
-
-#: How many of the last refused clients are remembered for `socketgate status`.
-LAST_REFUSED = 10
-
 
 #: Where those come from who have no address, as tcpd writes it.
 LOCAL = UNKNOWN.decode()
@@ -47,30 +41,26 @@ class Audit:
         self._window: asyncio.TimerHandle | None = None
         #: Connections by outcome since the start, exact whatever was written out.
         self.counts = dict.fromkeys(Outcome, 0)
-        #: Which rules and bans refused.
-        self.refusals = RefusalCounts()
-        #: The last refused clients: wall-clock time in seconds, address, what refused them.
-        self.last_refused: collections.deque[tuple[float, str, Cause | None]] = collections.deque(
-            maxlen=LAST_REFUSED
-        )
+        #: Who was refused, and by which rules and bans.
+        self.refusals = Refusals()
 
     def write(self, connection: Connection, outcome: Outcome) -> None:
         """One connection has ended."""
         self.counts[outcome] += 1
         if outcome is REFUSED:
-            cause = self.refusals.add(connection.verdict, connection.ban)
-            self.last_refused.append((time.time(), connection.bare_address, cause))
+            self.refusals.add(connection)
         repetition = self._repetitions.get(outcome)
-        if repetition is not None and not repetition.admit(connection.bare_address):
-            self._open_window()
+        if repetition is not None and not repetition.admit(connection.client.network):
+            if self._window is None:
+                self._open_window()
             return
         self._journal.send(self._writer.encode(connection, outcome))
 
     def say(self, connection: Connection, level: int, text: str) -> None:
         """What went wrong with the options of one client's rule, ahead of his entry."""
-        if self._sayings.admit(connection.bare_address):
+        if self._sayings.admit(connection.client.network):
             log.log(level, "%s", text)
-        else:
+        elif self._window is None:
             self._open_window()
 
     def close(self) -> None:
@@ -80,8 +70,7 @@ class Audit:
             self._sum_up()
 
     def _open_window(self) -> None:
-        if self._window is None:
-            self._window = asyncio.get_running_loop().call_later(WINDOW_SECONDS, self._sum_up)
+        self._window = asyncio.get_running_loop().call_later(WINDOW_SECONDS, self._sum_up)
 
     def _sum_up(self) -> None:
         self._window = None

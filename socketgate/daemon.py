@@ -29,8 +29,9 @@ from socketgate.compiler import Compiler
 from socketgate.config import Config, affordable, load_config
 from socketgate.control import Control, rights_by
 from socketgate.descriptorstore import DescriptorStore, take_stored
-from socketgate.gate import Gate, policy_key
+from socketgate.gate import Gate
 from socketgate.handoff import Handoff
+from socketgate.identify import policy_key
 from socketgate.journal import MESSAGE_ID, Journal, JournalHandler
 from socketgate.largerules import Order
 from socketgate.limits import Repetition

@@ -13,7 +13,8 @@ from enum import Enum
 from time import monotonic_ns
 
 from socketgate.accept import Connection
-from socketgate.identify import is_ip, unmapped
+from socketgate.clients import unmapped
+from socketgate.identify import is_ip
 from socketgate.journal import MESSAGE_ID, encode_entry
 from socketgate.rules.option import Severity, Twist
 from socketgate.rules.request import PARANOID, UNKNOWN, Access, Fact, Request
@@ -117,9 +118,9 @@ class EntryWriter:
         if texts is None:
             texts = lane.entries[outcome] = self._constant_texts(connection, outcome)
         before, after, rest = texts
-        address = connection.address
+        client = connection.client
         return (
-            f"{before}{address} ({address}){after}{connection.bare_address}\n"
+            f"{before}{client.address} ({client.address}){after}{client.bare_address}\n"
             f"SOCKETGATE_CLIENT_PORT={connection.peer[1]}\n"
             f"SOCKETGATE_ID={connection.id}\n"
             f"SOCKETGATE_USEC={(monotonic_ns() - connection.accepted_ns) // 1000}\n{rest}"

@@ -26,27 +26,28 @@ from socketgate.activation import Listener
 from socketgate.audit import Audit
 from socketgate.banner import Farewells
 from socketgate.channel import MAX_TEXT_BYTES
+from socketgate.clients import NOBODY, Client, Clients, ip_text
 from socketgate.entry import Outcome, client_text
 from socketgate.handoff import OVERHEAD_BYTES, Handoff
 from socketgate.hearing import Hearing, so_far
-from socketgate.identify import ServerAddresses, build_request, is_ip, set_addresses
+from socketgate.identify import ServerAddresses, build_request, is_ip, policy_key
 from socketgate.introduction import introduce
 from socketgate.judge import Judgement, judge_by_known
 from socketgate.lane import Lanes
 from socketgate.lookup_source import prefixes_of
 from socketgate.lookup_values import Prefixes
 from socketgate.rules.request import Access
-from socketgate.rules.table import PolicyKey, RuleTable
+from socketgate.rules.table import RuleTable
 from socketgate.rules.verdict import Verdict
 from socketgate.stations import Stations
 
 log = logging.getLogger(__name__)
 
 #: Python 3.11 finds a member of an enum by a call: the usual way's are found once.
-ALLOW, DENY, REFUSED = Access.ALLOW, Access.DENY, Outcome.REFUSED
+DENY, REFUSED = Access.DENY, Outcome.REFUSED
 
 #: Connections taken in one go before the loop looks at anything else.
-MAX_BURST = 32
+MAX_BURST = 64
 
 #: Others have the client now: it is theirs to end.
 GIVEN_AWAY = frozenset({Outcome.HANDED_OVER, Outcome.TWISTED, Outcome.KEPT})
@@ -56,12 +57,6 @@ LOOK_AGAIN_SECONDS = 0.2
 
 #: Seconds until accept(2) is tried again after it failed.
 CANNOT_ACCEPT_SECONDS = 0.1
-
-
-def policy_key(listener: Listener) -> PolicyKey:
-    """By what the rules know a listener: its daemon's name, and its port where it has one."""
-    port = listener.sock.getsockname()[1] if is_ip(listener) else None
-    return listener.name.encode(), port
 
 
 class Gate:
@@ -101,6 +96,7 @@ class Gate:
         rules = self._stations.rules
         self._policy = rules.table.policy(*policy_key(self.listener))
         self._generation = rules.generation
+        self._clients = Clients(self._policy.verdict)
         self._lanes = Lanes()
         self.audit.refusals.forget_rules()
 
@@ -177,14 +173,12 @@ class Gate:
         self._is_reading = may_read
 
     def _on_readable(self) -> None:
-        numbers = self._stations.numbers
         most = min(MAX_BURST, self._stations.limits.held_connections - self.waiting_in_line)
         if self._is_ip:
             most = min(most, queue_length(self.listener.sock) or most)
         try:
-            for connection in accept_burst(self.listener, numbers, most):
-                self._accepted.append(connection)
-                self._is_short = False
+            accept_burst(self.listener, self._stations.numbers, most, self._accepted)
+            self._is_short = self._is_short and not self._accepted
         except CannotAccept as error:
             self._cannot_accept(f"accept: {error}")
         except Exception:  # as below: nobody else is accepted at once
@@ -218,8 +212,8 @@ class Gate:
         """Take one connection as far as it gets without waiting."""
         connection.generation = self._generation
         try:
-            if self._is_ip:
-                set_addresses(connection)
+            client = self._clients.of(connection.peer) if self._is_ip else NOBODY
+            connection.client = client
             try:
                 connection.server = self._servers.of(connection)
             except OSError:
@@ -227,16 +221,17 @@ class Gate:
                 return
             if self._is_ip and self._stations.bans.count and self._refuse_banned(connection):
                 return
-            verdict = self._policy.verdict(connection.address) if self._is_ip else None
-            if verdict is None:
+            if client.verdict is None:
                 self._decide(connection)
-            elif verdict.actions or verdict.messages:
-                self._settle(connection, verdict)
+            elif client.access is None:
+                self._settle(connection, client.verdict)
             else:
-                connection.verdict = verdict
-                if verdict.access is ALLOW:
-                    connection.lane = self._lanes.of(verdict, connection.server)
-                self._finish(connection, verdict)
+                connection.verdict = client.verdict
+                if client.access is DENY:
+                    self._end(connection, REFUSED)
+                    return
+                connection.lane = self._lanes.of(client.verdict, connection.server)
+                self._finish(connection, client.verdict)
         except Exception:  # noqa: BLE001  # the last line of the synchronous way: deny, and go on
             self._fail(connection)
 
@@ -367,9 +362,9 @@ class Gate:
 
     def _fail(self, connection: Connection) -> None:
         """Whatever it was costs this one connection."""
-        log.exception("%s: client %s is denied", self.listener.name, client_text(connection))
         self._deny(connection)
         self._end(connection, Outcome.ERROR)
+        log.exception("%s: client %s is denied", self.listener.name, client_text(connection))
 
     def _on_handoff_end(self, connection: Connection, outcome: Outcome) -> None:
         self._end(connection, outcome)
@@ -386,6 +381,8 @@ class Gate:
     def _end(self, connection: Connection, outcome: Outcome) -> None:
         """The one end of every connection: our copy is closed, then the audit line is written."""
         try:
+            if self._is_ip and connection.client is NOBODY:  # nobody had looked yet
+                connection.client = Client(ip_text(connection.peer), None)
             if connection.stored and outcome is not Outcome.KEPT:
                 self._stations.store.let_go(connection)
             if connection.verdict is not None and connection.verdict.actions:

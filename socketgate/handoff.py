@@ -116,6 +116,8 @@ class Handoff:
 
     def flush(self) -> None:
         """Send what can be sent now; what can't goes on waiting, in order."""
+        if not self._pending:
+            return
         waiting, self._pending = self._pending, collections.deque()
         try:
             self._send_from(waiting)

@@ -5,13 +5,14 @@ import os
 import socket
 import struct
 
-from socketgate.accept import NOWHERE, Connection, PeerAddress
+from socketgate.accept import NOWHERE, Connection
 from socketgate.activation import Listener
+from socketgate.clients import PeerAddress, ip_text
 from socketgate.lane import Server
 from socketgate.rules.request import UNKNOWN, Answer, Endpoint, Fact, Lookup, Request
+from socketgate.rules.table import PolicyKey
 
 IP = frozenset({socket.AF_INET, socket.AF_INET6})
-MAPPED = "::ffff:"
 #: So many addresses of ours are kept; a machine with more is a prefix bound to loopback.
 MAX_ADDRESSES = 1000
 #: Who has no address has no name.
@@ -23,27 +24,10 @@ def is_ip(listener: Listener) -> bool:
     return listener.sock.family in IP
 
 
-def ip_text(peer: PeerAddress) -> str:
-    """The address as getnameinfo(3) prints it, zone included."""
-    address: str = peer[0]  # type: ignore[assignment]  # what accept(2) gives for IP
-    if len(peer) == 4 and peer[3]:
-        return f"{address}%{_zone(int(peer[3]))}"
-    return address
-
-
-def _zone(index: int) -> str:
-    """getnameinfo(3): the interface's name, its number when it is gone."""
-    try:
-        return socket.if_indextoname(index)
-    except OSError:
-        return str(index)
-
-
-def unmapped(address: str) -> str:
-    """An IPv4 client of a dual-stack socket by its IPv4 address."""
-    if address.startswith(MAPPED) and "." in address:
-        return address[len(MAPPED) :]
-    return address
+def policy_key(listener: Listener) -> PolicyKey:
+    """By what the rules know a listener: its daemon's name, and its port where it has one."""
+    port = listener.sock.getsockname()[1] if is_ip(listener) else None
+    return listener.name.encode(), port
 
 
 def fixed_server(listener: Listener) -> Server | None:
@@ -54,16 +38,6 @@ def fixed_server(listener: Listener) -> Server | None:
     if address[0] in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
         return None
     return Server(ip_text(address), address[1])
-
-
-def set_addresses(connection: Connection) -> None:
-    """Note the client's address, for a connection by IP."""
-    peer = connection.peer
-    if len(peer) == 2:  # IPv4: nothing to add or to take away
-        connection.address = connection.bare_address = str(peer[0])
-        return
-    connection.address = ip_text(peer)
-    connection.bare_address = unmapped(str(peer[0]))
 
 
 class ServerAddresses:

@@ -7,8 +7,8 @@ The whole protocol is docs/protocol.md. What is the same for many is kept in the
 from collections.abc import Iterable, Iterator
 
 from socketgate.accept import Connection
+from socketgate.clients import unmapped
 from socketgate.entry import known_fact
-from socketgate.identify import unmapped
 from socketgate.rules.option import (
     Action,
     Banners,
@@ -34,9 +34,10 @@ def introduce(connection: Connection) -> bytes:
         rest = constant_lines(connection)
         if lane is not None:
             lane.introduction = rest
-    if not connection.address:
+    address = connection.client.bare_address
+    if not address:
         return rest.encode("utf-8", "surrogateescape")
-    address, port = connection.bare_address, connection.peer[1]
+    port = connection.peer[1]
     text = f"REMOTE_ADDR={address}\nREMOTE_PORT={port}\n{rest}"
     return text.encode("utf-8", "surrogateescape")
 

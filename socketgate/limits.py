@@ -3,8 +3,6 @@
 
 from collections.abc import Mapping
 
-from socketgate.lookup_source import network_of
-
 #: The span in which repeated refusals are counted together.
 WINDOW_SECONDS = 10.0
 
@@ -24,27 +22,21 @@ class Repetition:
         self._left_out: dict[str, int] = {}
         self._in_all = 0
 
-    def admit(self, address: str) -> bool:
+    def admit(self, network: str) -> bool:
         """Whether this one is to be written out.
 
         Otherwise it is counted for the window's summary.
         """
-        if ":" not in address and "." in address:  # as network_of, for the usual flood
-            network = f"{address[: address.rindex('.')]}.0/24"
-        else:
-            network = network_of(address.encode())
-        written = self._written.get(network, 0)
-        if (
-            written < self.most_per_network
-            and self._in_all < self.most_in_all
-            and (written or len(self._written) < MAX_NETWORKS)
-        ):
-            self._written[network] = written + 1
-            self._in_all += 1
-            return True
-        if network not in self._left_out and len(self._left_out) >= MAX_NETWORKS:
+        if self._in_all < self.most_in_all:
+            written = self._written.get(network, 0)
+            if written < self.most_per_network and (written or len(self._written) < MAX_NETWORKS):
+                self._written[network] = written + 1
+                self._in_all += 1
+                return True
+        left_out = self._left_out
+        if network not in left_out and len(left_out) >= MAX_NETWORKS:
             network = ELSEWHERE
-        self._left_out[network] = self._left_out.get(network, 0) + 1
+        left_out[network] = left_out.get(network, 0) + 1
         return False
 
     def close_window(self) -> Mapping[str, int]:

@@ -26,8 +26,9 @@ from socketgate.answers import (
 from socketgate.bans import Ban, Bans
 from socketgate.commands import Commands
 from socketgate.errors import BackendUnavailable
-from socketgate.gate import Gate, policy_key
+from socketgate.gate import Gate
 from socketgate.handoff import Backend
+from socketgate.identify import policy_key
 from socketgate.refusals import Cause
 from socketgate.reload import RulesInForce
 from socketgate.rules.keyword import Command
@@ -169,7 +170,7 @@ def gate_state(gate: Gate) -> GateState:
         ],
         "last_refused": [
             RefusedClient(at=at, address=address, **by(cause))
-            for at, address, cause in gate.audit.last_refused
+            for at, address, cause in gate.audit.refusals.last()
         ],
     }
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from socketgate.accept import Connection, accept_burst
 from socketgate.activation import Listener
-from socketgate.identify import is_ip, set_addresses
+from socketgate.clients import Client, ip_text
+from socketgate.identify import is_ip
 from tests.support.waiting import PATIENCE_SECONDS
 
 
@@ -58,9 +59,11 @@ def connected(
 ) -> Iterator[tuple[Connection, socket.socket]]:
     """An accepted connection, ready to be handed over, and its client."""
     with client_of(listener) as client:
-        (connection,) = accept_burst(listener, _numbers, 1)
+        taken: list[Connection] = []
+        accept_burst(listener, _numbers, 1, taken)
+        (connection,) = taken
         connection.text = text
         if is_ip(listener):
-            set_addresses(connection)
+            connection.client = Client(ip_text(connection.peer), None)
         with connection:
             yield connection, client

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.accept import CLIENT_GONE, CannotAccept, accept_burst, queue_length
+from socketgate.accept import CLIENT_GONE, CannotAccept, Connection, accept_burst, queue_length
+from socketgate.activation import Listener
 from tests.support.clients import client_of, connected, listening, listening_locally
 from tests.support.waiting import PATIENCE_SECONDS, open_descriptors
 
@@ -19,14 +20,21 @@ from tests.support.waiting import PATIENCE_SECONDS, open_descriptors
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 
 
+def accepted(listener: Listener, most: int, *, first: int = 1) -> list[Connection]:
+    """So many at most, numbered from the first on."""
+    taken: list[Connection] = []
+    accept_burst(listener, itertools.count(first), most, taken)
+    return taken
+
+
 def test_nobody_waiting_is_no_connection() -> None:
     with listening() as listener:
-        assert list(accept_burst(listener, itertools.count(1), 64)) == []
+        assert accepted(listener, 64) == []
 
 
 def test_those_who_wait_are_taken_in_order_with_numbers_that_rise() -> None:
     with listening() as listener, client_of(listener) as one, client_of(listener) as other:
-        connections = list(accept_burst(listener, itertools.count(7), 64))
+        connections = accepted(listener, 64, first=7)
         found = [(each.id, each.peer) for each in connections]
         for each in connections:
             each.close()
@@ -35,16 +43,16 @@ def test_those_who_wait_are_taken_in_order_with_numbers_that_rise() -> None:
 
 def test_no_more_are_taken_than_there_is_room_for() -> None:
     with listening() as listener, client_of(listener), client_of(listener):
-        (first,) = accept_burst(listener, itertools.count(1), 1)
-        (second,) = accept_burst(listener, itertools.count(1), 1)
+        (first,) = accepted(listener, 1)
+        (second,) = accepted(listener, 1)
         first.close()
         second.close()
 
 
 def test_with_no_room_the_queue_keeps_everybody() -> None:
     with listening() as listener, client_of(listener):
-        assert list(accept_burst(listener, itertools.count(1), -1)) == []
-        (connection,) = accept_burst(listener, itertools.count(1), 1)
+        assert accepted(listener, -1) == []
+        (connection,) = accepted(listener, 1)
         connection.close()
 
 
@@ -78,7 +86,7 @@ def test_closing_twice_closes_nobody_else_s_descriptor() -> None:
 
 def test_a_connection_closes_with_its_with() -> None:
     with listening() as listener, client_of(listener) as client:
-        (connection,) = accept_burst(listener, itertools.count(1), 1)
+        (connection,) = accepted(listener, 1)
         with connection:
             pass
         assert client.recv(1) == b""
@@ -116,11 +124,27 @@ def test_out_of_descriptors_the_queue_keeps_the_client() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
         try:
             with pytest.raises(CannotAccept, match="Too many open files"):
-                next(accept_burst(listener, itertools.count(1), 1))
+                accepted(listener, 1)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-        (connection,) = accept_burst(listener, itertools.count(1), 1)
+        (connection,) = accepted(listener, 1)
         connection.close()
+
+
+def test_out_of_descriptors_those_taken_before_are_not_lost() -> None:
+    with listening() as listener, client_of(listener) as one, client_of(listener):
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        lowest_free = os.dup(listener.sock.fileno())
+        os.close(lowest_free)
+        taken: list[Connection] = []
+        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 1, limits[1]))
+        try:
+            with pytest.raises(CannotAccept):
+                accept_burst(listener, itertools.count(1), 2, taken)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        with taken[0]:
+            assert [each.peer for each in taken] == [one.getsockname()]
 
 
 def test_a_burst_leaves_no_descriptor_behind() -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.accept import Connection, PeerAddress
+from socketgate.accept import Connection
 from socketgate.activation import Listener
 from socketgate.audit import Audit
+from socketgate.clients import Client, PeerAddress, ip_text
 from socketgate.entry import FACILITIES, LEVELS, Outcome
-from socketgate.identify import ServerAddresses, set_addresses
+from socketgate.identify import ServerAddresses
 from socketgate.journal import MESSAGE_ID, Journal
 from socketgate.limits import Repetition
 from socketgate.rules.option import Action, KeepAlive, Severity, Twist
@@ -244,7 +245,7 @@ def test_the_text_has_tcpd_s_form_of_an_address_and_the_field_systemd_s(
 ) -> None:
     with listening("::") as listener, client(listener, ALLOWED) as connection:
         connection.peer = peer
-        set_addresses(connection)
+        connection.client = Client(ip_text(peer), None)
         record.audit.write(connection, Outcome.HANDED_OVER)
     (entry,) = record.entries()
     assert (entry["MESSAGE"], entry["SOCKETGATE_CLIENT_ADDR"]) == (text, field)
@@ -380,15 +381,6 @@ def test_the_summary_s_timer_does_not_outlive_the_audit(record: Record) -> None:
         return len(record.entries())
 
     assert play(scene()) == 21
-
-
-def test_the_last_refused_are_remembered_and_no_more(record: Record) -> None:
-    async def scene() -> None:
-        refuse(record, 100)
-        record.audit.close()
-
-    play(scene())
-    assert [address for _, address, _ in record.audit.last_refused] == ["127.0.0.1"] * 10
 
 
 def test_the_facilities_and_levels_have_syslog_s_numbers() -> None:

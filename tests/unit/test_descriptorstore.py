@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.accept import Connection, PeerAddress
+from socketgate.accept import Connection
 from socketgate.activation import Listener
+from socketgate.clients import PeerAddress
 from socketgate.descriptorstore import MAX_STORED, DescriptorStore, most_stored, take_stored
 from socketgate.notify import Notifier
 from tests.support.clients import client_of, listening, listening_locally

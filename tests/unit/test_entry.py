@@ -4,6 +4,7 @@
 import pytest
 
 from socketgate.accept import Connection
+from socketgate.clients import Client, ip_text
 from socketgate.entry import (
     BANNED_DIGITS,
     KINDS,
@@ -13,7 +14,7 @@ from socketgate.entry import (
     known_user,
     message,
 )
-from socketgate.identify import ServerAddresses, build_request, set_addresses
+from socketgate.identify import ServerAddresses, build_request
 from socketgate.lane import Lane
 from socketgate.rules.option import Severity, Twist
 from socketgate.rules.request import (
@@ -38,7 +39,7 @@ ALLOWED = Verdict(Access.ALLOW, PLACE)
 
 def prepared(connection: Connection, verdict: Verdict) -> None:
     """The connection with all that the gate has found out about it."""
-    set_addresses(connection)
+    connection.client = Client(ip_text(connection.peer), None)
     connection.server = ServerAddresses(connection.listener).of(connection)
     connection.verdict = verdict
     connection.generation = 5

@@ -138,6 +138,20 @@ def replace_look(stage: Stage, look: Callable[[], None]) -> Stations:
     return replace(stage.gate._stations, look_for_changes=look)
 
 
+def test_who_is_denied_before_anybody_looked_has_an_address_in_the_journal(tmp_path: Path) -> None:
+    def look_and_fail() -> None:
+        raise RuntimeError("no such luck")
+
+    async def scene(stage: Stage) -> None:
+        stage.gate._stations = replace_look(stage, look_and_fail)
+        with client_of(stage.listener):
+            (entry,) = await stage.entries(1)
+            assert entry["MESSAGE"].startswith("refused connect from 127.0.0.1 (127.0.0.1)")
+            assert entry["SOCKETGATE_CLIENT_ADDR"] == "127.0.0.1"
+
+    staged(tmp_path, scene)
+
+
 def test_a_lookup_is_waited_for_in_a_task_and_holds_up_nobody(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         with client_of(stage.listener) as slow:

@@ -1,53 +1,19 @@
 # SPDX-License-Identifier: MIT
 import os
-import socket
 from pathlib import Path
 
-import pytest
-
-from socketgate.accept import NOWHERE, PeerAddress
+from socketgate.accept import NOWHERE
+from socketgate.clients import Client
 from socketgate.identify import (
     ServerAddresses,
     build_request,
     fixed_server,
-    ip_text,
     is_ip,
     local_uid,
-    unmapped,
 )
 from socketgate.lane import Server
 from socketgate.rules.request import UNKNOWN, Endpoint, Fact, Request
 from tests.support.clients import connected, listening, listening_locally
-
-
-@pytest.mark.parametrize(
-    ("peer", "text"),
-    [
-        pytest.param(("192.0.2.7", 1), "192.0.2.7", id="ipv4"),
-        pytest.param(("2001:db8::1", 1, 0, 0), "2001:db8::1", id="ipv6"),
-        pytest.param(("::ffff:192.0.2.7", 1, 0, 0), "::ffff:192.0.2.7", id="mapped"),
-        pytest.param(("fe80::1", 1, 0, socket.if_nametoindex("lo")), "fe80::1%lo", id="zone"),
-        pytest.param(("fe80::1", 1, 0, 2**31 - 1), "fe80::1%2147483647", id="zone-that-went"),
-    ],
-)
-def test_an_address_is_written_as_getnameinfo_writes_it(peer: PeerAddress, text: str) -> None:
-    assert ip_text(peer) == text
-
-
-@pytest.mark.parametrize(
-    ("address", "text"),
-    [
-        ("::ffff:192.0.2.7", "192.0.2.7"),
-        ("192.0.2.7", "192.0.2.7"),
-        ("2001:db8::1", "2001:db8::1"),
-        ("::ffff:0:1", "::ffff:0:1"),
-        ("", ""),
-    ],
-)
-def test_an_ipv4_client_of_a_dual_stack_socket_has_its_ipv4_address(
-    address: str, text: str
-) -> None:
-    assert unmapped(address) == text
 
 
 def test_only_internet_clients_have_addresses(tmp_path: Path) -> None:
@@ -117,5 +83,5 @@ def test_the_zone_a_client_came_by_exists_for_the_rules() -> None:
     """Also if the interface came up after the rules were read."""
     with listening("::") as listener, connected(listener) as (connection, _):
         connection.server = ServerAddresses(listener).of(connection)
-        connection.address = "fe80::1%eth9"
+        connection.client = Client("fe80::1%eth9", None)
         assert build_request(connection).zones == {b"eth9"}
