@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 DENY, REFUSED = Access.DENY, Outcome.REFUSED
 
 #: Connections taken in one go before the loop looks at anything else.
-MAX_BURST = 64
+MAX_BURST = 32
 
 #: Others have the client now: it is theirs to end.
 GIVEN_AWAY = frozenset({Outcome.HANDED_OVER, Outcome.TWISTED, Outcome.KEPT})
