@@ -17,7 +17,7 @@ from socketgate.largerules import CannotCompile, WrongRules
 from socketgate.rules.request import Access
 from socketgate.rules.table import RuleTable
 from tests.support.largefiles import KEY, Files
-from tests.support.waiting import play
+from tests.support.waiting import environment, play
 
 PATIENCE_MS = 10_000
 
@@ -151,17 +151,11 @@ def test_a_child_takes_no_program_from_the_folder_it_is_started_in(
     assert access(table, "10.1.2.3") is Access.ALLOW
 
 
-def test_a_child_that_cannot_even_begin_is_no_want_of_memory(files: Files, tmp_path: Path) -> None:
+def test_a_child_that_cannot_even_begin_is_no_want_of_memory(files: Files) -> None:
     """As while a package is replaced: the gate compiles the rules itself."""
-    broken = tmp_path / "socketgate"
-    broken.mkdir()
-    (broken / "__init__.py").touch()
-    sys.path.insert(0, str(tmp_path))
-    try:
-        with pytest.raises(CannotCompile, match="exit code 1"):
-            Compiler(files.order()).start()
-    finally:
-        sys.path.remove(str(tmp_path))
+    unheard_of = environment(PYTHONIOENCODING="unheard-of")
+    with unheard_of, pytest.raises(CannotCompile, match="exit code 1"):
+        Compiler(files.order()).start()
 
 
 def test_the_loop_turns_while_a_child_compiles(files: Files) -> None:
