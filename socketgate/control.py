@@ -23,6 +23,7 @@ from pathlib import Path
 
 from socketgate import __version__
 from socketgate.answers import DEFINITION, INTERFACE
+from socketgate.backend.channel import peer_credentials
 from socketgate.config import ControlConfig
 from socketgate.varlink import (
     MAX_CALL_BYTES,
@@ -90,8 +91,7 @@ class Rights:
 
     def of(self, sock: socket.socket) -> Right:
         """What the process at the other end may do."""
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        _, uid, gid = struct.unpack("3i", credentials)
+        _, uid, gid = peer_credentials(sock)
         if uid in (0, os.geteuid()):
             return Right.CHANGE
         groups = {gid, *_peer_groups(sock)}

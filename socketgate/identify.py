@@ -3,10 +3,10 @@
 
 import os
 import socket
-import struct
 
 from socketgate.accept import NOWHERE, Connection
 from socketgate.activation import Listener
+from socketgate.backend.channel import peer_credentials
 from socketgate.clients import PeerAddress, ip_text
 from socketgate.lane import Server
 from socketgate.rules.request import UNKNOWN, Answer, Endpoint, Fact, Lookup, Request
@@ -98,8 +98,7 @@ def local_uid(connection: Connection) -> int | None:
         return None
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=connection.fd)
     try:
-        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        _, uid, _ = peer_credentials(sock)
     finally:
         sock.detach()
-    _, uid, _ = struct.unpack("iIi", credentials)
-    return int(uid)
+    return uid

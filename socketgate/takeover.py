@@ -154,7 +154,7 @@ def is_passed_to_us() -> bool:
 def peer(gate: _socket.socket) -> tuple[int, int]:
     """Process and user of the gate (SO_PEERCRED, unix(7))."""
     credentials = gate.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    numbers = memoryview(credentials).cast("i")
+    numbers = memoryview(credentials).cast("I")  # no user's number has a sign
     return numbers[0], numbers[1]
 
 

@@ -11,9 +11,9 @@ import os
 import pwd
 import socket
 import stat
-import struct
 from collections.abc import Iterable
 
+from socketgate.backend.channel import peer_credentials
 from socketgate.errors import BackendUnavailable, ConfigError
 from socketgate.pathwalk import walk
 
@@ -86,8 +86,7 @@ def _check_link(path: str, status: os.stat_result, owners: tuple[int, ...]) -> N
 
 def check_peer(sock: socket.socket, uids: frozenset[int]) -> None:
     """Raise BackendUnavailable unless one of these users is at the other end (SO_PEERCRED)."""
-    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    pid, uid, _ = struct.unpack("3i", credentials)
+    pid, uid, _ = peer_credentials(sock)
     if uid not in uids:
         raise BackendUnavailable(
             f"the backend (process {pid}) runs as {user_name(uid)}: name that user in "

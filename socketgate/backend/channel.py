@@ -32,6 +32,8 @@ CUT = int(socket.MSG_TRUNC | socket.MSG_CTRUNC)
 CLOSE_ON_EXEC = int(socket.MSG_CMSG_CLOEXEC)
 NO_SIGNAL = int(socket.MSG_NOSIGNAL)
 DESCRIPTOR_BYTES = struct.calcsize("i")
+#: unix(7), struct ucred: users' and groups' numbers have no sign.
+CREDENTIALS = "iII"
 
 
 class ChannelEnded(Exception):
@@ -200,7 +202,9 @@ class Offer:
 
 def peer_credentials(sock: socket.socket) -> tuple[int, int, int]:
     """Process, user and group of whoever connected (SO_PEERCRED, unix(7))."""
-    pid, uid, gid = struct.unpack("3i", sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    size = struct.calcsize(CREDENTIALS)
+    packed = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    pid, uid, gid = struct.unpack(CREDENTIALS, packed)
     return pid, uid, gid
 
 

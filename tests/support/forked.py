@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Callable
 
 NOBODY = 65534
+#: The largest number of a user or group; many databases have some above 2**31.
+LARGEST_NUMBER = (1 << 32) - 2
 
 
 def as_nobody(work: Callable[[], str], *, folder: int | None = None) -> str:

@@ -16,7 +16,7 @@ from socketgate.answers import INTERFACE
 from socketgate.config import ControlConfig
 from socketgate.control import MAX_STRANGERS, Control, Method, Right, Rights, rights_by
 from socketgate.varlink import MAX_CALL_BYTES, SERVICE, encode
-from tests.support.forked import NOBODY
+from tests.support.forked import LARGEST_NUMBER, NOBODY
 from tests.support.waiting import PATIENCE_SECONDS, let_the_loop_turn, play
 
 NO_GROUPS = Rights(frozenset(), frozenset())
@@ -257,6 +257,15 @@ def test_who_may_do_what_depends_on_the_groups(
         ]
 
     controlled(tmp_path, scene, rights)
+
+
+def test_a_main_group_with_a_large_number_counts(tmp_path: Path) -> None:
+    async def scene(control: Control) -> None:
+        with Client(control, user=LARGEST_NUMBER) as client:
+            answer = await client.call(f"{INTERFACE}.Look")
+        assert answer == {"parameters": {"heard": {}}}
+
+    controlled(tmp_path, scene, Rights(frozenset(), frozenset({LARGEST_NUMBER})))
 
 
 def test_strangers_beyond_a_few_are_hung_up_on_and_root_is_served(tmp_path: Path) -> None:

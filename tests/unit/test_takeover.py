@@ -20,7 +20,7 @@ from socketgate.takeover import (
     peer,
     receive_client,
 )
-from tests.support.forked import NOBODY, as_nobody
+from tests.support.forked import LARGEST_NUMBER, NOBODY, as_user
 from tests.support.gatestub import block, channel, client_pair
 
 
@@ -117,8 +117,8 @@ def test_a_gate_that_is_gone_can_not_be_told() -> None:
 
 
 @contextlib.contextmanager
-def connection_of_nobody() -> Iterator[socket.socket]:
-    """One that the user nobody has made."""
+def connection_of(uid: int) -> Iterator[socket.socket]:
+    """One that this user has made."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         listening.bind("")  # the kernel finds an abstract name, unix(7)
         listening.listen()
@@ -129,14 +129,15 @@ def connection_of_nobody() -> Iterator[socket.socket]:
                 sock.connect(name)
             return "connected"
 
-        assert as_nobody(connect) == "connected"
+        assert as_user(uid, connect) == "connected"
         with listening.accept()[0] as sock:
             yield sock
 
 
-def test_the_gate_is_known_by_the_user_who_connected() -> None:
-    with connection_of_nobody() as sock:
-        assert peer(sock)[1] == NOBODY
+@pytest.mark.parametrize("uid", [NOBODY, LARGEST_NUMBER])
+def test_the_gate_is_known_by_the_user_who_connected(uid: int) -> None:
+    with connection_of(uid) as sock:
+        assert peer(sock)[1] == uid
 
 
 def test_our_own_user_may_be_the_gate() -> None:
@@ -146,11 +147,11 @@ def test_our_own_user_may_be_the_gate() -> None:
 
 @pytest.mark.parametrize("users", [[], ["daemon"], ["no-such-user"]])
 def test_another_user_may_not(users: list[str]) -> None:
-    with connection_of_nobody() as sock, pytest.raises(Stopped) as raised:
+    with connection_of(NOBODY) as sock, pytest.raises(Stopped) as raised:
         check_gate(sock, users)
     assert raised.value.code == NOT_PERMITTED
 
 
 def test_unless_it_is_named() -> None:
-    with connection_of_nobody() as sock:
+    with connection_of(NOBODY) as sock:
         check_gate(sock, ["no-such-user", "nobody"])

@@ -10,7 +10,7 @@ import pytest
 
 from socketgate.errors import BackendUnavailable, ConfigError
 from socketgate.trust import check_path, check_peer, trusted_uids, user_name
-from tests.support.forked import NOBODY
+from tests.support.forked import LARGEST_NUMBER, NOBODY
 
 #: A number no user has.
 NOBODY_S_NUMBER = 54321
@@ -166,9 +166,10 @@ def connection_from(uid: int) -> Iterator[socket.socket]:
         os.waitpid(pid, 0)
 
 
-def test_a_process_of_a_trusted_user_is_trusted() -> None:
-    with connection_from(NOBODY) as peer:
-        check_peer(peer, frozenset({0, NOBODY}))
+@pytest.mark.parametrize("uid", [NOBODY, LARGEST_NUMBER])
+def test_a_process_of_a_trusted_user_is_trusted(uid: int) -> None:
+    with connection_from(uid) as peer:
+        check_peer(peer, frozenset({0, uid}))
 
 
 def test_a_process_of_another_user_is_not() -> None:
