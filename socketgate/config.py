@@ -23,11 +23,11 @@ from enum import StrEnum
 from pathlib import Path
 
 from socketgate.bans import Net, parse_net
+from socketgate.configfiles import read_files
 from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError
 from socketgate.lookup_values import LookupLimits
 
-DEFAULT_PATH = Path("/etc/socketgate/socketgate.toml")
 BACKEND_FOLDER = Path("/run/socketgate/backend")
 
 
@@ -183,33 +183,7 @@ def load_config(path: Path | None = None) -> Config:
 
     Raises ConfigError, which names the file and, where there is one, the line.
     """
-    main = path or DEFAULT_PATH
-    texts = []
-    if path is not None or _is_there(main):
-        texts.append(_read(main))
-    texts += [_read(part) for part in _parts(main.with_suffix(".d"))]
-    return parse_config(texts)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True  # it may be, and reading it says why that can't be told
-    return True
-
-
-def _parts(folder: Path) -> list[Path]:
-    """The files of the folder in the order of their names; a folder that isn't there has none."""
-    try:
-        names = sorted(entry.name for entry in folder.iterdir())
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise ConfigError(f"{folder}: can't be read: {error.strerror}") from error
-    return [folder / name for name in names if name.endswith(".toml") and name[0] != "."]
+    return parse_config(read_files(path))
 
 
 def parse_config(texts: list[tuple[Path, str]]) -> Config:
@@ -246,15 +220,6 @@ def _daemon(name: str, values: Mapping[str, object]) -> DaemonConfig:
     settings: dict[str, object] = {"backend": default_daemon(name).backend}
     settings.update({key.replace("-", "_"): value for key, value in values.items()})
     return DaemonConfig(**settings)  # type: ignore[arg-type]  # _READERS made the types
-
-
-def _read(path: Path) -> tuple[Path, str]:
-    try:
-        return path, path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 (byte {error.start}): save it as UTF-8") from error
 
 
 def _is_header(line: str, header: str) -> bool:

@@ -31,7 +31,7 @@ LAYERS = {
         backend.message backend.channel backend.receiver backend.sockets backend.listener backend
         """,
     "the machine": """
-        lookup_values bans daemonname config libc pathwalk notify journal inotify watch
+        lookup_values bans daemonname configfiles config libc pathwalk notify journal inotify watch
         banlog banstore banwatch
         """,
     "lookups": """

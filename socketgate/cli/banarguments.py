@@ -16,11 +16,11 @@ from pathlib import Path
 from socketgate.bans import EVERY_DAEMON, Net, parse_address, parse_net
 from socketgate.banstore import Store
 from socketgate.cli.streams import complain
+from socketgate.configfiles import read_files
 from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError, NotPermitted
 
 DEFAULT_STORE = Path("/var/lib/socketgate/+bans/bans")
-DEFAULT_CONFIG = Path("/etc/socketgate/socketgate.toml")
 
 #: Where gates that run have their folders.
 GATES = Path("/run/socketgate/gate")
@@ -203,8 +203,8 @@ def _explained(error: OSError, path: Path) -> Exception:
 
 def settings(config: Path | None) -> tuple[Path, tuple[Net, ...]]:
     """Where bans are kept, and whom none concerns."""
-    texts = _texts(config or DEFAULT_CONFIG)
-    if not any(b"bans" in text for text in texts):
+    texts = [text for _, text in read_files(config)]
+    if not any("bans" in text for text in texts):
         return DEFAULT_STORE, ()
     import tomllib
 
@@ -212,7 +212,7 @@ def settings(config: Path | None) -> tuple[Path, tuple[Net, ...]]:
     spared: tuple[Net, ...] = ()
     try:
         for text in texts:
-            bans = tomllib.loads(text.decode()).get("bans", {})
+            bans = tomllib.loads(text).get("bans", {})
             store = Path(bans.get("store", store))
             spared += tuple(map(parse_net, bans.get("never-ban", ())))
     except (ValueError, TypeError, AttributeError):
@@ -221,16 +221,3 @@ def settings(config: Path | None) -> tuple[Path, tuple[Net, ...]]:
         load_config(config)  # says what is wrong, and where
         raise
     return store, spared
-
-
-def _texts(main: Path) -> list[bytes]:
-    """The configuration's files; a missing one says nothing. Raises ConfigError."""
-    texts = []
-    for path in (main, *sorted(main.with_suffix(".d").glob("*.toml"))):
-        try:
-            texts.append(path.read_bytes())
-        except FileNotFoundError:
-            continue
-        except OSError as error:
-            raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
-    return texts

@@ -18,7 +18,8 @@ from socketgate.cli.output import (
     show,
     width,
 )
-from socketgate.config import DEFAULT_PATH, Config
+from socketgate.config import Config
+from socketgate.configfiles import DEFAULT_PATH
 from socketgate.namecheck import name_diagnostics
 from socketgate.rulefiles import read_sources
 from socketgate.rules.diagnostic import Diagnostic, Severity

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: MIT
-import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from socketgate.config import (
 )
 from socketgate.errors import ConfigError
 from socketgate.lookup_values import LookupLimits
-from tests.support.forked import as_nobody
 
 FILE = Path("/etc/socketgate/socketgate.toml")
 
@@ -316,55 +314,6 @@ def test_the_parts_of_the_folder_are_merged_in_the_order_of_their_names(tmp_path
     (tmp_path / "gate.d" / "a.toml").write_text('[daemon.a]\nbackend = "/a"\n')
     config = load_config(tmp_path / "gate.toml")
     assert (config.rules.allow, list(config.daemons)) == (Path("/a"), ["a", "b"])
-
-
-def test_what_in_the_folder_is_no_toml_file_by_its_name_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "gate.toml").write_text("")
-    (tmp_path / "gate.d").mkdir()
-    (tmp_path / "gate.d" / "a.toml.rpmsave").write_text("nonsense")
-    (tmp_path / "gate.d" / ".#a.toml").symlink_to("an-editor's-lock")
-    assert load_config(tmp_path / "gate.toml") == Config()
-
-
-def test_a_named_file_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path / "none.toml")
-    assert str(caught.value) == f"{tmp_path}/none.toml: can't be read: No such file or directory"
-
-
-def test_a_file_that_is_not_utf_8_says_so(tmp_path: Path) -> None:
-    (tmp_path / "gate.toml").write_bytes(b"# \xff\n")
-    with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path / "gate.toml")
-    assert str(caught.value) == f"{tmp_path}/gate.toml: is not UTF-8 (byte 2): save it as UTF-8"
-
-
-def test_a_part_that_is_a_folder_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "gate.toml").write_text("")
-    (tmp_path / "gate.d" / "x.toml").mkdir(parents=True)
-    with pytest.raises(ConfigError) as caught:
-        load_config(tmp_path / "gate.toml")
-    assert str(caught.value) == f"{tmp_path}/gate.d/x.toml: can't be read: Is a directory"
-
-
-def test_settings_that_may_not_be_read_are_an_error_and_not_passed_over(tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    (tmp_path / "gate.toml").write_text("")
-    (tmp_path / "gate.d").mkdir(mode=0o700)
-    (tmp_path / "gate.d" / "a.toml").write_text('[rules]\ndeny = "/d"\n')
-
-    def told() -> str:
-        try:
-            load_config(Path("gate.toml"))
-        except ConfigError as error:
-            return str(error)
-        return "they were passed over"
-
-    fd = os.open(tmp_path, os.O_RDONLY)
-    try:
-        assert as_nobody(told, folder=fd) == "gate.d: can't be read: Permission denied"
-    finally:
-        os.close(fd)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 from socketgate import answers
 from socketgate.bans import parse_net
 from socketgate.cli.banarguments import (
-    DEFAULT_CONFIG,
     DEFAULT_STORE,
     GATES,
     daemon_name,
@@ -21,7 +20,7 @@ from socketgate.cli.banarguments import (
     settings,
     word,
 )
-from socketgate.config import DEFAULT_PATH, BansConfig
+from socketgate.config import BansConfig
 from socketgate.errors import ConfigError
 from tests.support.waiting import environment
 
@@ -127,9 +126,21 @@ def test_the_gates_are_where_they_have_their_folders() -> None:
     assert answers.GATES == GATES
 
 
-def test_the_defaults_are_those_of_the_configuration() -> None:
-    """They are written here once more, so that `ban` needs not import it."""
-    assert (BansConfig().store, DEFAULT_PATH) == (DEFAULT_STORE, DEFAULT_CONFIG)
+def test_the_default_is_that_of_the_configuration() -> None:
+    """It is written here once more, so that `ban` needs not import it."""
+    assert BansConfig().store == DEFAULT_STORE
+
+
+def test_a_configuration_that_is_not_there_is_no_other_store(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"x\.toml: can't be read"):
+        settings(tmp_path / "x.toml")
+
+
+def test_a_file_that_gates_pass_over_says_nothing_of_bans(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("")
+    (tmp_path / "x.d").mkdir()
+    (tmp_path / "x.d" / ".y.toml").write_text('[bans]\nstore = "/elsewhere/bans"\n')
+    assert settings(tmp_path / "x.toml") == (DEFAULT_STORE, ())
 
 
 def test_the_configurations_parts_count_together(tmp_path: Path) -> None:
