@@ -229,10 +229,10 @@ class _Channel:
         self._loop.add_writer(self._sock, self._room.set)
         try:
             await self._room.wait()
-            await asyncio.sleep(RETRY_SECONDS)
         finally:
             if self._sock.fileno() >= 0:
                 self._loop.remove_writer(self._sock)
+        await asyncio.sleep(RETRY_SECONDS)
 
     def forget(self, number: int) -> None:
         """Nobody waits for this answer any more."""

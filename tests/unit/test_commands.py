@@ -15,7 +15,7 @@ from socketgate.command_message import (
     encode_ended,
     parse_job,
 )
-from socketgate.commands import Commands, Wanted
+from socketgate.commands import WENT_AWAY, Commands, Wanted, _Channel
 from socketgate.config import CommandsConfig
 from socketgate.errors import BackendUnavailable
 from socketgate.rules.keyword import CommandKind
@@ -335,6 +335,21 @@ def test_more_commands_than_the_channel_takes_at_once_are_all_run() -> None:
         return {(await one).status for one in running}
 
     assert played(scene) == {0}
+
+
+def test_once_there_is_room_nothing_is_watched_that_would_keep_the_loop_turning() -> None:
+    async def scene() -> bool:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        channel = _Channel(ours, lambda _: None)
+        waiting = asyncio.ensure_future(channel.wait_room())
+        await let_the_loop_turn()
+        is_watched = asyncio.get_running_loop().remove_writer(ours)
+        await waiting
+        channel.end(WENT_AWAY)
+        theirs.close()
+        return is_watched
+
+    assert not play(scene())
 
 
 def test_a_gate_that_stops_answers_who_waits() -> None:
