@@ -42,7 +42,7 @@ from socketgate.operations import Operations, runtime_folder
 from socketgate.reload import LAST_GOOD, RulesInForce
 from socketgate.report import Report
 from socketgate.rules.keyword import CommandKind
-from socketgate.rules.request import CommandStatus, Need, Request
+from socketgate.rules.request import CommandStatus, Request
 from socketgate.stations import Stations
 from socketgate.surroundings import group_diagnostics
 from socketgate.trust import trusted_uids
@@ -214,8 +214,8 @@ class Daemon:
         stations = Stations(
             rules=self._rules,
             look_for_changes=self._watcher.look,
-            known=self._known,
-            look_up=self._look_up,
+            known=self._lookups.known,
+            look_up=self._lookups.find_out,
             deciding=self._deciding,
             limits=limits,
             bans=self._bans.bans,
@@ -244,12 +244,6 @@ class Daemon:
                 store=self._store,
             ),
         )
-
-    def _known(self, need: Need, request: Request) -> Found | None:
-        return self._lookups.cached(need.fact, request)
-
-    async def _look_up(self, need: Need, request: Request) -> Found:
-        return await self._lookups.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
 
     async def _run_aclexec(self, status: CommandStatus, request: Request) -> Found:
         wanted = Wanted(

@@ -92,13 +92,10 @@ async def answer_looked_up(
     def known(need: Need, request: Request) -> Found | None:
         if need.fact is Fact.CLIENT_USER:
             return given.answer(need.fact, request) or Found(UNKNOWN)
-        return given.answer(need.fact, request) or lookups.cached(need.fact, request)
-
-    async def look_up(need: Need, request: Request) -> Found:
-        return await lookups.look_up(need.fact, request)
+        return given.answer(need.fact, request) or lookups.known(need, request)
 
     judgement = judge_by_known(table, request, known)
-    _, judgement = await judge(table, judgement, known, look_up)
+    _, judgement = await judge(table, judgement, known, lookups.find_out)
     return _answer(judgement)
 
 

@@ -4,6 +4,8 @@
     decide() ──Need(fact)──▶ cached(fact, request) ──▶ Found: no task needed
                          └─▶ await look_up(fact, request) ──▶ Found, always, by its deadline
 
+For judge(), which passes what is needed as a Need, these are `known` and `find_out`.
+
 A fact nobody could find out is `unknown`, a question nobody could answer is answered No, and
 `Found.note` says why, for the journal.
 """
@@ -29,6 +31,7 @@ from socketgate.rules.request import (
     ForwardAddresses,
     InNetgroup,
     Lookup,
+    Need,
     Request,
 )
 
@@ -124,6 +127,19 @@ class Lookups:
                 return await self._run_command(fact, request)
             case ForwardAddresses(name):
                 return self._forward.found(name)
+
+    def known(self, need: Need, request: Request) -> Found | None:
+        """`cached`, as judge() asks."""
+        return self.cached(need.fact, request)
+
+    def kept(self, need: Need, request: Request) -> tuple[Found, float] | None:
+        """The same, and its age."""
+        found = self.cached(need.fact, request)
+        return None if found is None else (found, self.age(need.fact, request))
+
+    async def find_out(self, need: Need, request: Request) -> Found:
+        """`look_up`, as judge() asks: in the time that the rule gives it."""
+        return await self.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
 
     def watch_forward(self, names: frozenset[bytes]) -> None:
         """Keep the addresses of these names at hand: all that `dns:` patterns of the table name."""

@@ -13,10 +13,10 @@ from socketgate.control import Method, Right
 from socketgate.explain import Grounds, explain, parse_question
 from socketgate.gate import Gate
 from socketgate.identify import is_ip
-from socketgate.lookup_values import Found, Shares
+from socketgate.lookup_values import Shares
 from socketgate.lookups import Lookups
 from socketgate.report import Report
-from socketgate.rules.request import UNKNOWN, Endpoint, Need, Request
+from socketgate.rules.request import UNKNOWN, Endpoint
 from socketgate.varlink import CallFailed
 
 
@@ -79,8 +79,8 @@ class Operations:
             table=rules.table,
             generation=rules.generation,
             server=server_end(gate),
-            kept=self._kept,
-            look_up=self._look_up,
+            kept=self.lookups.kept,
+            look_up=self.lookups.find_out,
             bans=self.report.bans,
             limits=self._limits_of(gate),
             trouble=rules.last_error,
@@ -101,13 +101,6 @@ class Operations:
             "changed": rules.generation != before,
             "count": rules.table.rule_count,
         }
-
-    def _kept(self, need: Need, request: Request) -> tuple[Found, float] | None:
-        found = self.lookups.cached(need.fact, request)
-        return None if found is None else (found, self.lookups.age(need.fact, request))
-
-    async def _look_up(self, need: Need, request: Request) -> Found:
-        return await self.lookups.look_up(need.fact, request, timeout_seconds=need.timeout_seconds)
 
     def _limits_of(self, gate: Gate) -> tuple[str, ...]:
         """How near the gate is to what it can take, and what it can't do now."""

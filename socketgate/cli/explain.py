@@ -34,12 +34,11 @@ from socketgate.config import Config, OnError
 from socketgate.dryrun import canonical_address
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, RuleError
 from socketgate.explain import Grounds, Question, explain
-from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
 from socketgate.rulefiles import read_sources
 from socketgate.rules.diagnostic import Diagnostic
 from socketgate.rules.names import accounts_named
-from socketgate.rules.request import Endpoint, Need, Request
+from socketgate.rules.request import Endpoint
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 
@@ -199,7 +198,16 @@ async def by_files(
     try:
         lookups.watch_forward(table.forward_names)
         await lookups.forward_settled(config.lookups.name_seconds)
-        return await explain(question, _grounds(sources, table, bans, lookups))
+        grounds = Grounds(
+            sources=sources,
+            table=table,
+            generation=None,
+            server=Endpoint(),
+            kept=lookups.kept,
+            look_up=lookups.find_out,
+            bans=bans,
+        )
+        return await explain(question, grounds)
     finally:
         lookups.close()
 
@@ -209,25 +217,6 @@ def _bans(store: Path) -> list[Ban]:
         return Store(store).bans(time.time())
     except OSError:
         return []
-
-
-def _grounds(sources: Sources, table: RuleTable, bans: Bans, lookups: Lookups) -> Grounds:
-    def kept(need: Need, request: Request) -> tuple[Found, float] | None:
-        found = lookups.cached(need.fact, request)
-        return None if found is None else (found, lookups.age(need.fact, request))
-
-    async def look_up(need: Need, request: Request) -> Found:
-        return await lookups.look_up(need.fact, request)
-
-    return Grounds(
-        sources=sources,
-        table=table,
-        generation=None,
-        server=Endpoint(),
-        kept=kept,
-        look_up=look_up,
-        bans=bans,
-    )
 
 
 def difference(arguments: argparse.Namespace, question: Question, answer: ExplainAnswer) -> str:

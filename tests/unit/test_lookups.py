@@ -14,6 +14,7 @@ from socketgate.rules.request import (
     ForwardAddresses,
     InNetgroup,
     Lookup,
+    Need,
     Request,
 )
 from tests.support.identserver import IdentServer, stalls, tells
@@ -85,6 +86,15 @@ def test_an_answer_is_known_at_once_the_second_time() -> None:
         return lookups.cached(ROOT, request("198.51.100.9"))
 
     assert with_lookups(scene) == Found(answer=True)
+
+
+def test_what_judge_has_found_out_is_kept_with_its_age() -> None:
+    async def scene(lookups: Lookups) -> object:
+        found = await lookups.find_out(Need(ROOT), request())
+        kept = lookups.kept(Need(ROOT), request())
+        return found, lookups.known(Need(ROOT), request()), kept is not None and kept[0]
+
+    assert with_lookups(scene) == (Found(answer=True),) * 3
 
 
 def test_after_a_flush_it_is_asked_again() -> None:
