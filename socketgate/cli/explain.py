@@ -11,7 +11,7 @@ from pathlib import Path
 
 from socketgate.accountcheck import account_faults
 from socketgate.answers import ExplainAnswer
-from socketgate.bans import Ban, Bans
+from socketgate.bans import Bans
 from socketgate.banstore import Store
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import is_own_session, own_address
@@ -30,7 +30,7 @@ from socketgate.cli.output import (
     write,
 )
 from socketgate.cli.streams import complain
-from socketgate.config import Config, OnError
+from socketgate.config import BansConfig, Config, OnError
 from socketgate.dryrun import canonical_address
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, RuleError
 from socketgate.explain import Grounds, Question, explain
@@ -191,9 +191,7 @@ async def by_files(
     question: Question, config: Config, sources: Sources, table: RuleTable
 ) -> ExplainAnswer:
     """The answer by the files as they are now."""
-    bans = Bans(config.bans.never_ban)
-    for ban in _bans(config.bans.store):
-        bans.apply(ban)
+    bans, trouble = _bans(config.bans)
     lookups = Lookups(config.lookups)
     try:
         lookups.watch_forward(table.forward_names)
@@ -206,17 +204,22 @@ async def by_files(
             kept=lookups.kept,
             look_up=lookups.find_out,
             bans=bans,
+            limits=(trouble,) if trouble else (),
         )
         return await explain(question, grounds)
     finally:
         lookups.close()
 
 
-def _bans(store: Path) -> list[Ban]:
+def _bans(config: BansConfig) -> tuple[Bans, str]:
+    """The bans in force, and why they are unknown, if so."""
+    bans = Bans(config.never_ban)
     try:
-        return Store(store).bans(time.time())
-    except OSError:
-        return []
+        for ban in Store(config.store).bans(time.time()):
+            bans.apply(ban)
+    except OSError as error:
+        return bans, f"bans don't count here: {config.store} can't be read: {error.strerror}"
+    return bans, ""
 
 
 def difference(arguments: argparse.Namespace, question: Question, answer: ExplainAnswer) -> str:

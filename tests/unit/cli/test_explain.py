@@ -169,6 +169,16 @@ def test_by_the_files_bans_count_too(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "by a ban of 192.0.2.7\n" in capsys.readouterr().out
 
 
+def test_by_the_files_it_is_said_that_bans_can_t_be_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = by_files(tmp_path, "")
+    (tmp_path / "bans").mkdir()
+    assert ask(tmp_path, *words) == 0
+    said = f"bans don't count here: {tmp_path}/bans can't be read: not a regular file\n"
+    assert said in capsys.readouterr().out
+
+
 BROKEN = "ALL: 192.0.2.7\nsshd 192.0.2.8\n"
 
 
