@@ -25,21 +25,18 @@ from socketgate.judge import LookUp, judge, judge_by_known
 from socketgate.lookup_values import Found
 from socketgate.rules.request import (
     UNKNOWN,
-    AccountExists,
     CommandStatus,
     Endpoint,
     Fact,
-    ForwardAddresses,
-    InNetgroup,
     Lookup,
     Need,
     Request,
 )
-from socketgate.rules.request import Answer as FactAnswer
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable
 from socketgate.rules.trace import Considered
 from socketgate.rules.verdict import Verdict
+from socketgate.rules.why import fact_name, fact_value
 from socketgate.story import story_of
 from socketgate.varlink import invalid
 
@@ -159,7 +156,7 @@ class _Clerk:
         self.used.append(
             {
                 "fact": fact_name(need.fact),
-                "answer": answer_text(found.answer),
+                "answer": fact_value(found.answer),
                 "source": source,
                 "age": round(age, 1),
                 "note": found.note or None,
@@ -245,31 +242,3 @@ def _rule(one: Considered) -> ConsideredRule:
 
 def _text(text: bytes) -> str:
     return text.decode("utf-8", "backslashreplace")
-
-
-def fact_name(fact: Lookup) -> str:
-    """What a fact is called."""
-    match fact:
-        case Fact():
-            return fact.value
-        case InNetgroup(group, host):
-            return f"{_text(host)} in netgroup {_text(group)}"
-        case AccountExists(name, is_group):
-            return f"{'group' if is_group else 'user'} {_text(name)} exists"
-        case CommandStatus(command):
-            return f"exit status of {_text(command)}"
-        case ForwardAddresses(name):
-            return f"addresses of {_text(name)}"
-
-
-def answer_text(answer: FactAnswer) -> str:
-    """An answer as text."""
-    match answer:
-        case bool():
-            return "yes" if answer else "no"
-        case bytes():
-            return _text(answer)
-        case frozenset():
-            return ", ".join(sorted(map(_text, answer))) or "none known"
-        case _:
-            return str(answer)

@@ -20,16 +20,15 @@ from socketgate.rules.option import (
 )
 from socketgate.rules.request import (
     Access,
-    AccountExists,
     CommandStatus,
     Fact,
-    ForwardAddresses,
     InNetgroup,
     Lookup,
 )
 from socketgate.rules.request import Answer as FactAnswer
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable
+from socketgate.rules.why import fact_name, fact_value
 
 WORDS = {Access.ALLOW: ("granted", Tone.GOOD), Access.DENY: ("denied", Tone.BAD)}
 #: How a fact is given on the command line.
@@ -77,7 +76,11 @@ def answer_json(
         "path": place.origin if place else None,
         "rule": "\n".join(line.decode("utf-8", "surrogateescape") for line in lines) or None,
         "facts": [
-            {"fact": fact_name(fact), "answer": answer_word(found), "given": is_given(fact, given)}
+            {
+                "fact": printable(fact_name(fact)),
+                "answer": answer_word(found),
+                "given": is_given(fact, given),
+            }
             for fact, found in request.facts.items()
         ],
         "options": [option_text(action) for action in answer.verdict.actions],
@@ -124,21 +127,6 @@ def remarks(answer: Answer, table: RuleTable) -> list[Diagnostic]:
     ]
 
 
-def fact_name(fact: Lookup) -> str:
-    """What a fact is called."""
-    match fact:
-        case Fact():
-            return fact.value
-        case InNetgroup(group, host):
-            return f"{printable(host)} in netgroup {printable(group)}"
-        case AccountExists(name, is_group):
-            return f"{'group' if is_group else 'user'} {printable(name)} exists"
-        case CommandStatus(command):
-            return f"exit status of {printable(command)}"
-        case ForwardAddresses(name):
-            return f"addresses of {printable(name)}"
-
-
 def answer_word(found: FactAnswer) -> str | int | bool | list[str] | None:
     """A fact's answer, as JSON has it."""
     if isinstance(found, bytes):
@@ -163,22 +151,12 @@ def is_given(fact: Lookup, given: Given) -> bool:
 
 def fact_text(fact: Lookup, found: FactAnswer, given: Given) -> str:
     """A fact and its answer, and how to give it if it isn't known."""
-    text = f"{fact_name(fact)} = {_answer_text(found)}"
+    text = printable(f"{fact_name(fact)} = {fact_value(found)}")
     if isinstance(fact, Fact) and found == b"unknown" and fact not in given.facts:
         return f"{text} (give it by {KEYS[fact]}=)"
     if isinstance(fact, CommandStatus):
         return f"{text} (not run; give it by aclexec=)"
     return text
-
-
-def _answer_text(found: FactAnswer) -> str:
-    if isinstance(found, bool):
-        return "yes" if found else "no"
-    if isinstance(found, bytes):
-        return printable(found)
-    if isinstance(found, frozenset):
-        return ", ".join(sorted(map(printable, found))) or "not known"
-    return str(found)
 
 
 def option_text(action: Action) -> str:

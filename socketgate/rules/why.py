@@ -14,7 +14,9 @@ from socketgate.rules.pattern import Anything
 from socketgate.rules.request import (
     PARANOID,
     UNKNOWN,
+    AccountExists,
     Answer,
+    CommandStatus,
     Fact,
     ForwardAddresses,
     InNetgroup,
@@ -217,6 +219,34 @@ def _said(fact: Lookup, answer: Answer) -> str:
             return f"{_shown(name)} has {', '.join(addresses) or 'no address that is known'}"
         case _:
             return f"{fact}"
+
+
+def fact_name(fact: Lookup) -> str:
+    """What a fact is called."""
+    match fact:
+        case Fact():
+            return fact.value
+        case InNetgroup(group, host):
+            return f"{_shown(host)} in netgroup {_shown(group)}"
+        case AccountExists(name, is_group):
+            return f"{'group' if is_group else 'user'} {_shown(name)} exists"
+        case CommandStatus(command):
+            return f"exit status of {_shown(command)}"
+        case ForwardAddresses(name):
+            return f"addresses of {_shown(name)}"
+
+
+def fact_value(answer: Answer) -> str:
+    """What is known of a fact."""
+    match answer:
+        case bool():
+            return "yes" if answer else "no"
+        case bytes():
+            return _shown(answer)
+        case frozenset():
+            return ", ".join(sorted(map(_shown, answer))) or "none known"
+        case _:
+            return str(answer)
 
 
 def _joined(texts: Sequence[str]) -> str:

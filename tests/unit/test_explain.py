@@ -5,17 +5,10 @@ import pytest
 
 from socketgate.answers import ExplainAnswer
 from socketgate.bans import Ban, Bans, parse_net
-from socketgate.explain import Grounds, Question, answer_text, explain, fact_name, parse_question
+from socketgate.explain import Grounds, Question, explain, parse_question
 from socketgate.lookup_values import Found
 from socketgate.rules.request import (
-    AccountExists,
-    Answer,
-    CommandStatus,
     Endpoint,
-    Fact,
-    ForwardAddresses,
-    InNetgroup,
-    Lookup,
     Need,
     Request,
 )
@@ -215,33 +208,3 @@ def test_a_name_that_is_no_utf_8_is_taken_byte_for_byte() -> None:
     question = Question("sshd", "192.0.2.7", name="\udcff.example.org")
     answer = explained(question, deny="sshd: .example.org\n")
     assert [fact["answer"] for fact in answer["facts"]] == ["\\xff.example.org"]
-
-
-@pytest.mark.parametrize(
-    ("fact", "name"),
-    [
-        (Fact.CLIENT_NAME, "client name"),
-        (InNetgroup(b"staff", b"a.org"), "a.org in netgroup staff"),
-        (AccountExists(b"root", is_group=False), "user root exists"),
-        (AccountExists(b"wheel", is_group=True), "group wheel exists"),
-        (CommandStatus(b"/bin/x"), "exit status of /bin/x"),
-        (ForwardAddresses(b"a.org"), "addresses of a.org"),
-    ],
-)
-def test_every_fact_has_a_name(fact: Lookup, name: str) -> None:
-    assert fact_name(fact) == name
-
-
-@pytest.mark.parametrize(
-    ("answer", "text"),
-    [
-        (True, "yes"),
-        (False, "no"),
-        (b"a.org\xff", "a.org\\xff"),
-        (3, "3"),
-        (frozenset({b"::1", b"127.0.0.1"}), "127.0.0.1, ::1"),
-        (frozenset[bytes](), "none known"),
-    ],
-)
-def test_every_answer_has_a_text(answer: Answer, text: str) -> None:
-    assert answer_text(answer) == text

@@ -50,7 +50,7 @@ def test_an_option_reads_as_in_a_rule(action: Action, text: str) -> None:
         (InNetgroup(b"lab", b"alpha"), True, "alpha in netgroup lab = yes"),
         (AccountExists(b"www", is_group=False), False, "user www exists = no"),
         (CommandStatus(b"/bin/x"), 1, "exit status of /bin/x = 1 (not run; give it by aclexec=)"),
-        (ForwardAddresses(b"a.example"), frozenset(), "addresses of a.example = not known"),
+        (ForwardAddresses(b"a.example"), frozenset(), "addresses of a.example = none known"),
         (ForwardAddresses(b"a.example"), frozenset({b"::1"}), "addresses of a.example = ::1"),
     ],
 )

@@ -10,7 +10,9 @@ from socketgate.rules.hostfile import build_library
 from socketgate.rules.request import (
     PARANOID,
     UNKNOWN,
+    AccountExists,
     Answer,
+    CommandStatus,
     Endpoint,
     Fact,
     ForwardAddresses,
@@ -19,7 +21,7 @@ from socketgate.rules.request import (
     Request,
 )
 from socketgate.rules.source import Text
-from socketgate.rules.why import why
+from socketgate.rules.why import fact_name, fact_value, why
 from socketgate.rules.word import Reading
 from tests.support.build import request
 
@@ -209,3 +211,33 @@ def test_a_line_that_is_no_rule_matches_nothing() -> None:
 
 def test_words_that_are_no_text_are_told_escaped() -> None:
     assert reason("sshd: \xff.org", {NAME: b"a"}).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("fact", "name"),
+    [
+        (Fact.CLIENT_NAME, "client name"),
+        (InNetgroup(b"staff", b"a.org"), "a.org in netgroup staff"),
+        (AccountExists(b"root", is_group=False), "user root exists"),
+        (AccountExists(b"wheel", is_group=True), "group wheel exists"),
+        (CommandStatus(b"/bin/x"), "exit status of /bin/x"),
+        (ForwardAddresses(b"a.org"), "addresses of a.org"),
+    ],
+)
+def test_every_fact_has_a_name(fact: Lookup, name: str) -> None:
+    assert fact_name(fact) == name
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (True, "yes"),
+        (False, "no"),
+        (b"a.org\xff", "a.org\\xff"),
+        (3, "3"),
+        (frozenset({b"::1", b"127.0.0.1"}), "127.0.0.1, ::1"),
+        (frozenset[bytes](), "none known"),
+    ],
+)
+def test_every_answer_has_a_text(answer: Answer, text: str) -> None:
+    assert fact_value(answer) == text
