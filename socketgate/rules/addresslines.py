@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from socket import AF_INET6, inet_aton, inet_pton
 from struct import unpack
 
+from socketgate.rules.flat import span_key
 from socketgate.rules.lines import LineReader
 from socketgate.rules.request import TableName
 from socketgate.rules.rule import NO_RULE, rule_number
@@ -73,6 +74,18 @@ class AddressLines:
             ),
             default=NO_RULE,
         )
+
+    def quad_keys(self) -> list[int]:
+        """The IPv4 spans, each as `span_key` has it."""
+        words = zip(self.words, self.word_numbers, strict=True)
+        nets = zip(self.nets, self.net_lasts, self.net_numbers, strict=True)
+        # A million of them may be words: their key is made here.
+        keys = [(quad << 32 | number) << 32 | quad for quad, number in words]
+        return keys + [span_key(*net, 32) for net in nets]
+
+    def six_keys(self) -> list[int]:
+        """The IPv6 spans likewise."""
+        return [span_key(*span, 128) for span in self.six_spans()]
 
     def six_spans(self) -> Iterator[tuple[int, int, int]]:
         """First address, last address, rule number."""

@@ -102,11 +102,8 @@ class _View:
 
     def _add_lines(self, lines: AddressLines) -> None:
         self.address_lines.append(lines)
-        words = zip(lines.words, lines.word_numbers, strict=True)
-        self._quad_keys += [(quad << 32 | number) << 32 | quad for quad, number in words]
-        nets = zip(lines.nets, lines.net_lasts, lines.net_numbers, strict=True)
-        self._quad_keys += [span_key(*net, 32) for net in nets]
-        self._six_keys += [span_key(*span, 128) for span in lines.six_spans()]
+        self._quad_keys += lines.quad_keys()
+        self._six_keys += lines.six_keys()
 
     def _add_rule(self, rule: Rule) -> None:
         try:

@@ -129,13 +129,11 @@ class _Groups:
 
     def _add_lines(self, key: DaemonWord, lines: AddressLines) -> None:
         group = self.by_key.setdefault(key, _Group())
-        words = zip(lines.words, lines.word_numbers, strict=True)
-        group.quads += [(quad << 32 | number) << 32 | quad for quad, number in words]
+        group.quads += lines.quad_keys()
+        group.sixes += lines.six_keys()
         group.first_quads.update(zip(lines.word_numbers, lines.words, strict=True))
-        for net in zip(lines.nets, lines.net_lasts, lines.net_numbers, strict=True):
-            group.add_quad(*net)
-        for span in lines.six_spans():
-            group.add_six(*span)
+        group.first_quads.update(zip(lines.net_numbers, lines.nets, strict=True))
+        group.first_sixes.update((number, first) for first, _, number in lines.six_spans())
 
     def _add_rule(self, rule: Rule) -> None:
         addresses = None if rule.has_aclexec else client_addresses(rule.clients)
