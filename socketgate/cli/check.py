@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     uses = list(names_used(table, sources))
     found += of_machine(config, config_path, sources, uses, has_lookups=not arguments.no_lookups)
     found = in_order(found, sources)
-    left_out = table.allow.dropped_count + table.deny.dropped_count
+    left_out = table.dropped_count
     if arguments.json:
         text = json_text(as_json(found, left_out))
     else:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from socketgate.rules.addresslines import QUAD
-from socketgate.rules.diagnostic import Diagnostic, Findings
+from socketgate.rules.diagnostic import Findings
 from socketgate.rules.host import Library, names_itself
 from socketgate.rules.hostfile import paths_in
 from socketgate.rules.lines import Places, Spot
@@ -23,11 +23,9 @@ _HOST_FILE_WORD = re.compile(
 )
 
 
-def host_file_diagnostics(
-    files: Mapping[bytes, Source], reading: Reading
-) -> tuple[Diagnostic, ...]:
+def host_file_findings(files: Mapping[bytes, Source], reading: Reading) -> list[Findings]:
     """What is wrong in the host files, file by file."""
-    found: list[Diagnostic] = []
+    found: list[Findings] = []
     for path, source in sorted(files.items(), key=lambda item: item[0]):
         findings = Findings(path.decode("utf-8", "surrogateescape"))
         if isinstance(source, Text):
@@ -35,8 +33,8 @@ def host_file_diagnostics(
         elif isinstance(source, Directory):
             message = "a folder, not a file: matches nothing"
             findings.error("host-file-is-folder", Spot(1, 1, b""), message, "name a file in it")
-        found += findings.kept
-    return tuple(found)
+        found.append(findings)
+    return found
 
 
 def _lint_host_file(findings: Findings, path: bytes, data: bytes, reading: Reading) -> None:
@@ -66,13 +64,13 @@ def _named_in(path: bytes, library: Library) -> Iterator[bytes]:
     return paths_in(library.get(path, ()))
 
 
-def hidden_diagnostics(
+def hidden_findings(
     sources: Sources, allow: Parsed, deny: Parsed, max_spans: int | None
-) -> tuple[Diagnostic, ...]:
+) -> list[Findings]:
     """Rules that are never reached."""
     hidden = hidden_rules((allow, deny), max_spans)
     if not hidden:
-        return ()
+        return []
     origins = Origins(sources.allow_origin, sources.deny_origin)
     rules = {rule.number: rule for rule in (*allow.rules, *deny.rules)}
     findings = {
@@ -88,7 +86,7 @@ def hidden_diagnostics(
             f"never reached: {before.origin}:{before.line} matches all its clients first",
             "remove the rule, or move it up",
         )
-    return (*findings[TableName.ALLOW].kept, *findings[TableName.DENY].kept)
+    return list(findings.values())
 
 
 def _lines(source: Source) -> list[bytes]:

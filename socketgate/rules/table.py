@@ -5,12 +5,12 @@ Sources ──build_table()──▶ RuleTable ──policy(daemon, port)──�
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from socketgate.rules.compile import compile_policy
-from socketgate.rules.diagnostic import Diagnostic, Severity
+from socketgate.rules.diagnostic import Diagnostic, Findings, Severity
 from socketgate.rules.hostfile import build_library
-from socketgate.rules.lintfiles import hidden_diagnostics, host_file_diagnostics
+from socketgate.rules.lintfiles import hidden_findings, host_file_findings
 from socketgate.rules.policy import Compiled, Policy
 from socketgate.rules.request import TableName
 from socketgate.rules.rule import Broken, Origins, Rule
@@ -22,7 +22,6 @@ from socketgate.rules.word import Reading
 _MAX_SPANS = 20_000
 #: So many daemons' policies are kept; a gate has a few, `match` may ask for many.
 _MAX_POLICIES = 64
-
 
 #: A daemon and the port it is reached on.
 PolicyKey = tuple[bytes, int | None]
@@ -39,6 +38,7 @@ class RuleTable:
         "by_number",
         "deny",
         "diagnostics",
+        "dropped_count",
         "extensions",
         "interfaces",
         "origins",
@@ -49,12 +49,12 @@ class RuleTable:
         sources: Sources,
         allow: Parsed,
         deny: Parsed,
-        diagnostics: tuple[Diagnostic, ...],
+        found: Sequence[Findings],
         compiled: Mapping[PolicyKey, Compiled] | None,
     ) -> None:
         self._digest = digest_of(sources)
         self._compiled = compiled
-        self._policies: dict[tuple[bytes, int | None], Policy] = {}
+        self._policies: dict[PolicyKey, Policy] = {}
         self.origins = Origins(sources.allow_origin, sources.deny_origin)
         self.interfaces = sources.interfaces
         self.extensions = sources.extensions
@@ -66,8 +66,13 @@ class RuleTable:
         }
         if deny.broken is not None:
             self.by_number[deny.broken.number] = deny.broken
-        #: Errors and warnings, by file and line.
-        self.diagnostics = diagnostics
+        #: Errors and warnings, by file and line, and how many more there are beyond those kept.
+        self.diagnostics = (
+            *allow.diagnostics, *deny.diagnostics, *(one for file in found for one in file.kept)
+        )  # fmt: skip
+        self.dropped_count = (
+            allow.dropped_count + deny.dropped_count + sum(file.dropped_count for file in found)
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, RuleTable) and self._digest == other._digest
@@ -79,11 +84,6 @@ class RuleTable:
     def rule_count(self) -> int:
         """How many rules there are in both files."""
         return self.allow.rule_count + self.deny.rule_count
-
-    @property
-    def dropped_count(self) -> int:
-        """How many more diagnostics hosts.allow and hosts.deny would have, beyond those kept."""
-        return self.allow.dropped_count + self.deny.dropped_count
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -133,15 +133,10 @@ def build_table(
     reading = Reading(sources.interfaces, library, sources.extensions)
     allow = parse(sources.allow, sources.allow_origin, TableName.ALLOW, reading)
     deny = parse(sources.deny, sources.deny_origin, TableName.DENY, reading)
-    diagnostics = (
-        *allow.diagnostics,
-        *deny.diagnostics,
-        *host_file_diagnostics(sources.host_files, reading),
-    )
+    found = host_file_findings(sources.host_files, reading)
     if compiled is None:
-        limit = None if thorough else _MAX_SPANS
-        diagnostics += hidden_diagnostics(sources, allow, deny, limit)
-    return RuleTable(sources, allow, deny, diagnostics, compiled)
+        found += hidden_findings(sources, allow, deny, None if thorough else _MAX_SPANS)
+    return RuleTable(sources, allow, deny, found, compiled)
 
 
 def digest_of(sources: Sources) -> bytes:

@@ -76,8 +76,17 @@ def test_hidden_rules_of_large_tables_are_looked_for_on_demand(thorough: bool, c
     assert len(table.diagnostics) == count
 
 
-def test_diagnostics_beyond_the_limit_are_counted() -> None:
-    table = build_table(Sources(deny=Text(b"no colon\n" * (MAX_KEPT + 7))))
+@pytest.mark.parametrize(
+    "sources",
+    [
+        Sources(deny=Text(b"no colon\n" * (MAX_KEPT + 7))),
+        Sources(deny=Text(b"ALL: /a\n"), host_files={b"/a": Text(b"300.1.2.3\n" * (MAX_KEPT + 7))}),
+        Sources(deny=Text(b"ALL: 10.0.0.1\n" * (MAX_KEPT + 8))),
+    ],
+    ids=["rules", "host-file", "never-reached"],
+)
+def test_diagnostics_beyond_the_limit_are_counted(sources: Sources) -> None:
+    table = build_table(sources)
     assert (len(table.diagnostics), table.dropped_count) == (MAX_KEPT, 7)
 
 
