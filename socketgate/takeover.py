@@ -179,13 +179,16 @@ def receive_client(gate: _socket.socket) -> tuple[program.Fields, int]:
     if not text:
         raise Stopped("the gate closed before it handed a client over", UNREACHABLE)
     fields = program.parse_fields(text)
-    descriptors = [data for _, kind, data in ancillary if kind == _socket.SCM_RIGHTS]
+    passed = [data for _, kind, data in ancillary if kind == _socket.SCM_RIGHTS]
+    descriptors = [fd for data in passed for fd in memoryview(data).cast("i")]
     cut = flags & (_socket.MSG_TRUNC | _socket.MSG_CTRUNC)
-    if cut or len(descriptors) != 1 or fields[0] != (b"SOCKETGATE", b"1"):
+    if cut or len(descriptors) != 1 or fields[:1] != ((b"SOCKETGATE", b"1"),):
+        for fd in descriptors:
+            os.close(fd)
         number = dict(fields).get(b"ID", b"0")
         answer(gate, b"REFUSE=%b\n" % number)
         raise Stopped("not one client with its lines: is the gate of this version?", WRONG)
-    return fields, memoryview(descriptors[0]).cast("i")[0]
+    return fields, descriptors[0]
 
 
 def answer(gate: _socket.socket, text: bytes) -> bool:

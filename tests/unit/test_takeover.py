@@ -93,6 +93,14 @@ def test_a_gate_of_another_version_is_refused() -> None:
         assert (raised.value.code, gate.answer()) == (WRONG, b"REFUSE=7\n")
 
 
+def test_a_client_without_lines_is_refused() -> None:
+    with channel() as (gate, backend), client_pair() as (_, far):
+        socket.send_fds(gate.sock, [b"\n"], [far.fileno()])
+        with pytest.raises(Stopped, match="not one client"):
+            receive_client(backend)
+        assert gate.answer() == b"REFUSE=0\n"
+
+
 def test_lines_without_a_client_are_refused() -> None:
     with channel() as (gate, backend), client_pair() as (_, far):
         gate.send(block(7, far))
