@@ -14,6 +14,7 @@ from socketgate.accounts import look_up_account
 from socketgate.lookup_values import Found
 from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.names import NameKind, NameUse, first_uses
+from socketgate.rules.text import shown
 
 #: How long the accounts of a table are looked up before it is taken without them, in seconds.
 MAX_SECONDS = 5.0
@@ -88,5 +89,5 @@ def account_faults(
 def missing_account(use: NameUse) -> Diagnostic:
     """What is said of an account that doesn't exist."""
     check = ACCOUNT_CHECKS[use.kind]
-    name = use.name.decode("utf-8", "replace")
+    name = shown(use.name)
     return use.diagnostic(check.severity, check.code, check.message.format(name), check.hint)

@@ -34,6 +34,7 @@ from socketgate.rules.request import (
 )
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable
+from socketgate.rules.text import shown
 from socketgate.rules.trace import Considered
 from socketgate.rules.verdict import Verdict
 from socketgate.rules.why import fact_name, fact_value
@@ -209,7 +210,7 @@ def _by_rules(verdict: Verdict, story: Sequence[Considered]) -> RulesVerdict:
         "by": _by(verdict),
         "file": place.origin if place else None,
         "line": place.line if place else None,
-        "text": _text(text) or None,
+        "text": shown(text) or None,
     }
 
 
@@ -234,11 +235,7 @@ def _rule(one: Considered) -> ConsideredRule:
         "first_line": one.first_line,
         "line": one.place.line,
         "count": one.count,
-        "text": _text(one.text),
+        "text": shown(one.text),
         "matched": one.is_match,
         "why": one.why,
     }
-
-
-def _text(text: bytes) -> str:
-    return text.decode("utf-8", "backslashreplace")

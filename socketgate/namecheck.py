@@ -18,6 +18,7 @@ from socketgate.resolver import look_up_name
 from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.names import NameKind, NameUse, first_uses
 from socketgate.rules.request import PARANOID, UNKNOWN
+from socketgate.rules.text import shown
 
 #: Names that are looked up at once, and in all; how long all of it may take.
 MAX_THREADS = 16
@@ -60,7 +61,7 @@ async def _look_all_up(uses: list[NameUse], max_seconds: float) -> list[Diagnost
 
 async def _look_up(pool: LookupPool, use: NameUse, max_seconds: float) -> Diagnostic | None:
     check = CHECKS[use.kind]
-    name = use.name.decode("utf-8", "replace")
+    name = shown(use.name)
     key = (use.kind, use.name)
     work = partial(check.look_up, use.name)
     found = await pool.run(key, key, work, timeout_seconds=max_seconds)
@@ -115,7 +116,7 @@ def _addresses_of(name: bytes) -> list[bytes] | Found:
 def _shown(found: object) -> str:
     if not isinstance(found, bytes) or found == UNKNOWN:
         return "without a name"
-    return "PARANOID" if found == PARANOID else found.decode("utf-8", "replace")
+    return "PARANOID" if found == PARANOID else shown(found)
 
 
 def look_up_netgroup(name: bytes) -> Found:

@@ -17,6 +17,7 @@ from socketgate.daemonname import name_problem
 from socketgate.pathwalk import TooManyLinks, walk
 from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.names import NameKind, NameUse, first_uses
+from socketgate.rules.text import shown
 
 #: Words that rules/lint.py has its own say about.
 _NO_DAEMONS = frozenset({"known", "unknown", "local", "paranoid", "fail"})
@@ -26,7 +27,7 @@ def daemon_diagnostics(uses: Iterable[NameUse], sockets: Collection[str]) -> Ite
     """Daemon names that no socket has. `uses` are all names of the rules."""
     known = {name.lower() for name in sockets}
     for use in first_uses(use for use in uses if use.kind is NameKind.DAEMON):
-        name = use.name.decode("utf-8", "replace")
+        name = shown(use.name)
         if name.lower() in known | _NO_DAEMONS or name_problem(name):
             continue
         near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from socketgate.rules.address import Subject
 from socketgate.rules.facts import FactNeeded, Facts, Host
 from socketgate.rules.request import UNKNOWN, Need, Request
+from socketgate.rules.text import shown
 
 #: The longest result; libwrap's process ends at a longer one.
 MAX_BYTES = 8190
@@ -44,7 +45,7 @@ def expanded(text: bytes, facts: Facts) -> bytes:
 
     result = _LETTER.sub(replace, text)
     if len(result) > MAX_BYTES:
-        raise ExpansionTooLong(result[:30].decode("utf-8", "replace"))
+        raise ExpansionTooLong(shown(result[:30]))
     return result
 
 
@@ -59,7 +60,7 @@ def _letter(letter: bytes, facts: Facts) -> bytes:
         return _clean_in_place(show(facts), facts)
     if make := _MADE.get(letter):
         return _UNSAFE.sub(b"_", make(facts))
-    facts.warn(f"unrecognized %{letter.decode('utf-8', 'replace')}")
+    facts.warn(f"unrecognized %{shown(letter)}")
     return b""
 
 

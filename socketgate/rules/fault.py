@@ -31,8 +31,3 @@ def warning(code: str, message: str, hint: str, offset: int = 0) -> Fault:
 def shifted(faults: Iterable[Fault], by: int) -> Iterator[Fault]:
     """The same faults, of a part that begins so many bytes later."""
     return (replace(fault, offset=fault.offset + by) for fault in faults)
-
-
-def shown(text: bytes) -> str:
-    """Bytes of the file in a message."""
-    return text.decode("utf-8", "replace")

@@ -13,6 +13,7 @@ from socketgate.rules.facts import Host
 from socketgate.rules.pattern import TextPattern
 from socketgate.rules.request import PARANOID, UNKNOWN, ForwardAddresses, InNetgroup
 from socketgate.rules.spans import SpanList
+from socketgate.rules.text import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,11 +156,7 @@ MAX_DEPTH = 32
 
 def names_itself(path: bytes) -> str:
     """What is said of a host file that is found within itself."""
-    return f"host file {_shown(path)} names itself"
-
-
-def _shown(path: bytes) -> str:
-    return path.decode("utf-8", "replace")
+    return f"host file {shown(path)} names itself"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +171,7 @@ class HostFile:
         facts = host.facts
         match self.library.get(self.path, ()):
             case Unopenable(reason):
-                facts.warn(f"open {_shown(self.path)}: {reason}")
+                facts.warn(f"open {shown(self.path)}: {reason}")
                 return False
             case contents:
                 pass
@@ -182,7 +179,7 @@ class HostFile:
             facts.error(names_itself(self.path))
             return False
         if len(facts.open_files) >= MAX_DEPTH:
-            facts.error(f"host file within {MAX_DEPTH} others: {_shown(self.path)} is not read")
+            facts.error(f"host file within {MAX_DEPTH} others: {shown(self.path)} is not read")
             return False
         facts.open_files.append(self.path)
         found = any(pattern.matches(host) for pattern in contents)

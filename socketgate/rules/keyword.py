@@ -25,7 +25,7 @@ from socketgate.rules.option import (
     Umask,
 )
 from socketgate.rules.request import Access
-from socketgate.rules.text import SPACES, find_outside, whole_number, whole_octal
+from socketgate.rules.text import SPACES, find_outside, shown, whole_number, whole_octal
 
 LEVELS = frozenset(b"emerg alert crit err warning notice info debug".split())
 FACILITIES = frozenset(
@@ -164,20 +164,20 @@ def _span(pattern: re.Pattern[bytes], text: bytes, start: int) -> int:
 
 def parse_option(field: Field) -> Step:
     """The step one option becomes; the checks in libwrap's order."""
-    shown = field.keyword.decode("utf-8", "replace")
+    name = shown(field.keyword)
     keyword = KEYWORDS.get(field.keyword.lower())
     if not field.keyword:
         return Fail("missing option name", "missing-option", "remove the extra colon")
     if keyword is None:
-        return Fail(f'bad option name: "{shown}"', "unknown-option", suggestion(field.keyword))
+        return Fail(f'bad option name: "{name}"', "unknown-option", suggestion(field.keyword))
     if field.value is None and keyword.value is NEEDED:
-        text = f'option "{shown}" requires value'
+        text = f'option "{name}" requires value'
         return Fail(text, "missing-value", f"write: {keyword.usage}")
     if field.value is not None and keyword.value is FORBIDDEN:
-        text = f'option "{shown}" requires no value'
+        text = f'option "{name}" requires no value'
         return Fail(text, "forbidden-value", f"write: {keyword.usage}")
     if keyword.must_be_last and not field.is_last:
-        text = f'option "{shown}" must be at end'
+        text = f'option "{name}" must be at end'
         return Fail(text, "option-not-last", f"move {keyword.usage.split()[0]} behind the others")
     return keyword.parse(field.value or b"")
 
@@ -217,7 +217,7 @@ def _with_one_less(word: bytes) -> set[bytes]:
 
 
 def _bad(text: str, value: bytes, hint: str) -> Fail:
-    return Fail(f'{text}: "{value.decode("utf-8", "replace")}"', "bad-value", hint)
+    return Fail(f'{text}: "{shown(value)}"', "bad-value", hint)
 
 
 def _linger(value: bytes) -> Step:
@@ -257,8 +257,8 @@ def _severity(value: bytes) -> Step:
         if word.lower() not in known and (word or known is LEVELS or dot >= 0):
             names = " ".join(sorted(name.decode() for name in known))
             return _bad("bad syslog facility or severity", word, f"write one of: {names}")
-    shown = facility.lower().decode()
-    return Act(Severity(shown if shown not in ("", "kern") else None, level.lower().decode()))
+    name = facility.lower().decode()
+    return Act(Severity(name if name not in ("", "kern") else None, level.lower().decode()))
 
 
 def _setenv(value: bytes) -> Step:

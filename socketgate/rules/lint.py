@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from socketgate.rules.diagnostic import Findings, Severity
-from socketgate.rules.fault import Fault, shown
+from socketgate.rules.fault import Fault
 from socketgate.rules.keyword import Field, Step
 from socketgate.rules.lines import MAX_LINE_BYTES, LogicalLine, Places, Spot
 from socketgate.rules.lintaddress import bare_six_at
 from socketgate.rules.lintoption import COMMENT_HINT, option_faults
 from socketgate.rules.lintword import LAST_BACKSLASH_HINT, client_word_faults, daemon_word_faults
 from socketgate.rules.split import Fields, Word, segments
-from socketgate.rules.text import BLANKS
+from socketgate.rules.text import BLANKS, shown
 from socketgate.rules.word import Reading
 
 _BOM = b"\xef\xbb\xbf"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from socket import AF_INET6, inet_ntoa, inet_ntop
 
 from socketgate.rules.address import canonical_quad, dot_quad, six
-from socketgate.rules.fault import Fault, error, shown, warning
+from socketgate.rules.fault import Fault, error, warning
 from socketgate.rules.pattern import is_bracketed
 from socketgate.rules.spans import LAST_QUAD
-from socketgate.rules.text import begins_with_number, find_outside, leading_number
+from socketgate.rules.text import begins_with_number, find_outside, leading_number, shown
 from socketgate.rules.word import Reading
 
 _MAPPED_NET = 0xFFFF

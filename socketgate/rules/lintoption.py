@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from socketgate.rules.expand import unknown_letters
-from socketgate.rules.fault import Fault, error, shown, warning
+from socketgate.rules.fault import Fault, error, warning
 from socketgate.rules.keyword import (
     Command,
     CommandKind,
@@ -15,6 +15,7 @@ from socketgate.rules.keyword import (
     Step,
     near_keyword,
 )
+from socketgate.rules.text import shown
 
 COMMENT_HINT = "put comments on lines of their own, with # in the first column"
 _FORWARD_HINT = "write dns:NAME in one word, with nothing before it and a dot in NAME"

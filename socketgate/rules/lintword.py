@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 
 from socketgate.rules.address import canonical_quad
-from socketgate.rules.fault import Fault, error, shifted, shown, warning
+from socketgate.rules.fault import Fault, error, shifted, warning
 from socketgate.rules.host import Unopenable
 from socketgate.rules.hostfile import MAX_WORD_BYTES
 from socketgate.rules.keyword import KEYWORDS
 from socketgate.rules.lintaddress import bare_six_faults, net_faults, number_faults, six_faults
 from socketgate.rules.pattern import is_bracketed
-from socketgate.rules.text import find_outside
+from socketgate.rules.text import find_outside, shown
 from socketgate.rules.word import FORWARD_WORD, Reading
 
 LAST_BACKSLASH_HINT = "let the backslash be the last character of the line"

@@ -18,7 +18,7 @@ from socketgate.rules.keyword import (
 )
 from socketgate.rules.option import Action, Inherited, RunAsGroup, RunAsUser, SetEnv, Spawn, Twist
 from socketgate.rules.request import Access, AccountExists, CommandStatus, RulePlace
-from socketgate.rules.text import SPACES
+from socketgate.rules.text import SPACES, shown
 
 #: Steps that depend on nothing but the rule: they give the same verdict for every request.
 CONSTANT_STEPS = (Jump, Fail, Act)
@@ -78,9 +78,9 @@ class Run:
     def _become(self, action: RunAsUser | RunAsGroup) -> Access | None:
         """The group is looked at first, as in libwrap."""
         if action.group is not None and not self._exists(action.group, is_group=True):
-            return self._refuse(f'unknown group: "{action.group.decode("utf-8", "replace")}"')
+            return self._refuse(f'unknown group: "{shown(action.group)}"')
         if isinstance(action, RunAsUser) and not self._exists(action.user, is_group=False):
-            return self._refuse(f'unknown user: "{action.user.decode("utf-8", "replace")}"')
+            return self._refuse(f'unknown user: "{shown(action.user)}"')
         self.actions.append(action)
         return None
 

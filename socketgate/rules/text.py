@@ -16,6 +16,11 @@ _OCTAL = re.compile(_SPACE + rb"([+-]?)([0-7]+)")
 _MAX_DIGITS = 22
 
 
+def shown(text: bytes) -> str:
+    """Bytes in a message: those that are no UTF-8 escaped."""
+    return text.decode("utf-8", "backslashreplace")
+
+
 def find_outside(text: bytes, wanted: bytes, start: int = 0) -> int:
     """Where `wanted` first stands outside brackets, or -1.
 

@@ -20,6 +20,7 @@ from socketgate.rules.rule import NO_RULE, Broken, Rule, numbered_line, rule_num
 from socketgate.rules.source import Source, Sources, Text
 from socketgate.rules.syntax import Parsed
 from socketgate.rules.table import RuleTable
+from socketgate.rules.text import shown
 from socketgate.rules.verdict import Verdict
 from socketgate.rules.why import why
 from socketgate.rules.word import Reading
@@ -254,7 +255,7 @@ class _Teller:
     def _address_rules(self, rules: _AddressRules) -> Iterator[Considered]:
         source, extent = self._source(rules.table), self._extent(rules)
         if extent.count > MAX_ADDRESS_RULES or not isinstance(source, Text):
-            daemon = self.request.daemon.decode("utf-8", "replace")
+            daemon = shown(self.request.daemon)
             yield self._many(extent, f"no address rule for {daemon} that has {self._client}")
             return
         for line in (line for first, last in rules.spans for line in range(first, last + 1)):
@@ -291,7 +292,7 @@ class _Teller:
 
     @property
     def _client(self) -> str:
-        return self.request.client.address.decode("utf-8", "replace")
+        return shown(self.request.client.address)
 
 
 def _library(rule: Rule) -> Library:

@@ -25,6 +25,7 @@ from socketgate.rules.request import (
 )
 from socketgate.rules.split import Word as Place
 from socketgate.rules.split import segments, split_fields, split_words
+from socketgate.rules.text import shown
 from socketgate.rules.word import (
     ClientWord,
     DaemonPort,
@@ -80,7 +81,7 @@ def _parsed(
     reading: Reading,
 ) -> _Segments:
     return [
-        [_Word(_shown(place.text[:_MAX_WORD]), parse(place.text, reading)) for place in segment]
+        [_Word(shown(place.text[:_MAX_WORD]), parse(place.text, reading)) for place in segment]
         for segment in segments(places)
     ]
 
@@ -113,7 +114,7 @@ class _Scene:
 
     def why_not_the_daemon(self, parts: _Segments, found: Sequence[_Word]) -> str:
         """Why a daemon list doesn't match."""
-        daemon = _shown(self.request.daemon)
+        daemon = shown(self.request.daemon)
         if found:
             return f"not for {daemon}: EXCEPT {found[-1].text}"
         notes = [note for word in parts[0] for note in self._about_server(word.pattern, word.text)]
@@ -126,7 +127,7 @@ class _Scene:
         facts = dict.fromkeys(fact for word in parts[0] for fact in self._used(word))
         notes = [note for word in parts[0] for note in self._about_client(word)]
         said = [_said(fact, self.request.facts[fact]) for fact in facts]
-        address = _shown(self.request.client.address)
+        address = shown(self.request.client.address)
         return _joined([f"it doesn't list {address}", *said, *notes[:_MAX_NOTES]])
 
     def _reason(self, word: _Word) -> str:
@@ -136,7 +137,7 @@ class _Scene:
             return ", ".join(_said(fact, self.request.facts[fact]) for fact in facts)
         if word.pattern.host == AnyText(Anything(), by_address=False):
             return "everybody"
-        return f"the address is {_shown(self.request.client.address)}"
+        return f"the address is {shown(self.request.client.address)}"
 
     def _about_server(self, pattern: DaemonWord | ClientWord, text: str) -> Iterator[str]:
         """Why a word that is for this daemon, or for a port, doesn't match."""
@@ -148,7 +149,7 @@ class _Scene:
             yield f"{text}: the server port is {port}"
         elif pattern.host is not None and pattern.daemon.matches(self._facts()):
             is_known = server.address != UNKNOWN
-            address = f"is {_shown(server.address)}" if is_known else "is not known"
+            address = f"is {shown(server.address)}" if is_known else "is not known"
             used = self._used(_Word(text, pattern))
             said = [_said(fact, self.request.facts[fact]) for fact in used]
             yield f"{text}: {', '.join([f'the server address {address}', *said])}"
@@ -209,14 +210,14 @@ def _said(fact: Lookup, answer: Answer) -> str:
         case Fact() if answer == PARANOID:
             return f"the {fact.value} is paranoid: it contradicts the address"
         case Fact() if isinstance(answer, bytes) and answer != UNKNOWN:
-            return f"the {fact.value} is {_shown(answer)}"
+            return f"the {fact.value} is {shown(answer)}"
         case Fact():
             return f"the {fact.value} is not known"
         case InNetgroup(group, host):
-            return f"{_shown(host)} is {'' if answer else 'not '}in the netgroup {_shown(group)}"
+            return f"{shown(host)} is {'' if answer else 'not '}in the netgroup {shown(group)}"
         case ForwardAddresses(name):
-            addresses = sorted(map(_shown, answer)) if isinstance(answer, frozenset) else []
-            return f"{_shown(name)} has {', '.join(addresses) or 'no address that is known'}"
+            addresses = sorted(map(shown, answer)) if isinstance(answer, frozenset) else []
+            return f"{shown(name)} has {', '.join(addresses) or 'no address that is known'}"
         case _:
             return f"{fact}"
 
@@ -227,13 +228,13 @@ def fact_name(fact: Lookup) -> str:
         case Fact():
             return fact.value
         case InNetgroup(group, host):
-            return f"{_shown(host)} in netgroup {_shown(group)}"
+            return f"{shown(host)} in netgroup {shown(group)}"
         case AccountExists(name, is_group):
-            return f"{'group' if is_group else 'user'} {_shown(name)} exists"
+            return f"{'group' if is_group else 'user'} {shown(name)} exists"
         case CommandStatus(command):
-            return f"exit status of {_shown(command)}"
+            return f"exit status of {shown(command)}"
         case ForwardAddresses(name):
-            return f"addresses of {_shown(name)}"
+            return f"addresses of {shown(name)}"
 
 
 def fact_value(answer: Answer) -> str:
@@ -242,9 +243,9 @@ def fact_value(answer: Answer) -> str:
         case bool():
             return "yes" if answer else "no"
         case bytes():
-            return _shown(answer)
+            return shown(answer)
         case frozenset():
-            return ", ".join(sorted(map(_shown, answer))) or "none known"
+            return ", ".join(sorted(map(shown, answer))) or "none known"
         case _:
             return str(answer)
 
@@ -252,7 +253,3 @@ def fact_value(answer: Answer) -> str:
 def _joined(texts: Sequence[str]) -> str:
     first, *others = texts
     return f"{first}: {'; '.join(others)}" if others else first
-
-
-def _shown(text: bytes) -> str:
-    return text.decode("utf-8", "backslashreplace")

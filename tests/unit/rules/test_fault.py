@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: MIT
-from socketgate.rules.fault import error, shifted, shown, warning
+from socketgate.rules.fault import error, shifted, warning
 
 
 def test_faults_of_a_part_that_begins_later_keep_all_but_the_offset() -> None:
     moved = list(shifted([error("a-b", "x", "y", 2), warning("c-d", "z", "w")], 5))
     assert moved == [error("a-b", "x", "y", 7), warning("c-d", "z", "w", 5)]
-
-
-def test_bytes_that_are_no_utf_8_can_be_shown() -> None:
-    assert shown(b"a\xff") == "a\ufffd"

@@ -5,6 +5,7 @@ from socketgate.rules.text import (
     begins_with_number,
     find_outside,
     leading_number,
+    shown,
     whole_number,
     whole_octal,
     whole_unsigned,
@@ -88,3 +89,7 @@ def test_a_mode_is_read_as_octal(text: bytes, number: int | None) -> None:
 )
 def test_whether_a_number_begins(text: bytes, has_one: bool) -> None:
     assert begins_with_number(text) is has_one
+
+
+def test_bytes_that_are_no_utf_8_can_be_shown() -> None:
+    assert shown(b"\xc3\xa9\xff") == "é\\xff"
