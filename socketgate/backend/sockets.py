@@ -59,4 +59,5 @@ def open_path(path: Path) -> socket.socket:
 
 def _is_left_behind(path: Path) -> bool:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as probe:
+        probe.settimeout(0)  # else a queue that is full would be waited for
         return probe.connect_ex(os.fspath(path)) == errno.ECONNREFUSED

@@ -24,6 +24,7 @@ from socketgate.backend import (
     NotABackendSocket,
     Offer,
     Receiver,
+    open_path,
     parse_block,
     passed_socket,
 )
@@ -344,6 +345,17 @@ def test_a_socket_left_by_an_ended_process_is_replaced(tmp_path: Path) -> None:
 def test_a_path_in_use_is_not_taken_away(tmp_path: Path) -> None:
     with Listener(tmp_path / "s"), pytest.raises(OSError, match="in use"):
         Listener(tmp_path / "s")
+
+
+def test_a_path_in_use_whose_queue_is_full_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    kind = (socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with socket.socket(*kind) as listening, socket.socket(*kind) as waiting:
+        listening.bind(str(path))
+        listening.listen(0)
+        waiting.connect(str(path))
+        with pytest.raises(OSError, match="in use"):
+            open_path(path)
 
 
 @pytest.mark.parametrize("mask", [0o000, 0o022, 0o077])
