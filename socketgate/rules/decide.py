@@ -21,7 +21,7 @@ from socketgate.rules.verdict import Verdict
 def decide(table: RuleTable, request: Request) -> Verdict | Need:
     """Judge a request against a table, or say what must be looked up first."""
     policy = table.policy(request.daemon, request.server.port)
-    run = Run(Facts(request, table.interfaces))
+    run = Run(Facts(request, table.reading.interfaces))
     try:
         return _judge(policy, run)
     except FactNeeded as needed:

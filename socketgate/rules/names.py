@@ -62,14 +62,13 @@ def names_used(table: RuleTable, sources: Sources) -> Iterator[NameUse]:
 
     Of lines that have only a daemon and an address, each daemon's first. `sources` are the table's.
     """
-    reading = Reading(table.interfaces, extensions=table.extensions)
     for parsed, source, origin in (
         (table.allow, sources.allow, table.origins.allow),
         (table.deny, sources.deny, table.origins.deny),
     ):
         found = [
-            *_names_in(parsed.rules, reading),
-            *_daemons_of_lines(parsed, source, origin, reading),
+            *_names_in(parsed.rules, table.reading),
+            *_daemons_of_lines(parsed, source, origin, table.reading),
         ]
         found.sort(key=lambda use: (use.line, use.column))
         yield from found
@@ -77,13 +76,12 @@ def names_used(table: RuleTable, sources: Sources) -> Iterator[NameUse]:
 
 def accounts_named(table: RuleTable) -> list[NameUse]:
     """The users and groups that options name, in order. Cheap where there are none."""
-    reading = Reading(table.interfaces, extensions=table.extensions)
     rules = [
         rule
         for rule in table.allow.rules + table.deny.rules
         if any(isinstance(step, BecomeAccount) for step in rule.steps)
     ]
-    uses = _names_in(rules, reading)
+    uses = _names_in(rules, table.reading)
     return [use for use in uses if use.kind in (NameKind.USER, NameKind.GROUP)]
 
 

@@ -39,14 +39,14 @@ class RuleTable:
         "deny",
         "diagnostics",
         "dropped_count",
-        "extensions",
-        "interfaces",
         "origins",
+        "reading",
     )
 
     def __init__(
         self,
         sources: Sources,
+        reading: Reading,
         allow: Parsed,
         deny: Parsed,
         found: Sequence[Findings],
@@ -56,8 +56,8 @@ class RuleTable:
         self._compiled = compiled
         self._policies: dict[PolicyKey, Policy] = {}
         self.origins = Origins(sources.allow_origin, sources.deny_origin)
-        self.interfaces = sources.interfaces
-        self.extensions = sources.extensions
+        #: How the rules' words are read.
+        self.reading = reading
         self.allow = allow
         self.deny = deny
         #: The rules that are values, by number; the others are in the address rules' arrays.
@@ -136,7 +136,7 @@ def build_table(
     found = host_file_findings(sources.host_files, reading)
     if compiled is None:
         found += hidden_findings(sources, allow, deny, None if thorough else _MAX_SPANS)
-    return RuleTable(sources, allow, deny, found, compiled)
+    return RuleTable(sources, reading, allow, deny, found, compiled)
 
 
 def digest_of(sources: Sources) -> bytes:

@@ -8,12 +8,12 @@ only numbers are told by their lines where those are at hand and few, else many 
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import groupby
 
 from socketgate.rules.addresslines import AddressRules, take_address_lines
-from socketgate.rules.host import HostFile, Library, Nothing
+from socketgate.rules.host import Nothing
 from socketgate.rules.lines import MAX_LINE_BYTES, LineReader
 from socketgate.rules.request import Access, CommandStatus, Request, RulePlace, TableName
 from socketgate.rules.rule import NO_RULE, Broken, Rule, numbered_line, rule_number
@@ -234,10 +234,10 @@ class _Teller:
 
     def _rule(self, rule: Rule) -> Considered:
         text = b" ".join(piece.source.strip() for piece in rule.line.pieces)
-        library = _library(rule)
+        library = self.table.reading.library
         if self.lacks_lists:  # what is empty may be left out
             library = {path: contents or (Nothing(),) for path, contents in library.items()}
-        reading = Reading(self.table.interfaces, library, self.table.extensions)
+        reading = replace(self.table.reading, library=library)
         decided = self._decided(rule, *why(rule.line.text, self.request, reading))
         return Considered(rule.place, text, *decided, rule.line.pieces[0].line)
 
@@ -265,9 +265,8 @@ class _Teller:
         """An address rule that doesn't match. Where a file has NUL bytes, lines are other lines."""
         if _number_of(text, table, line) == NO_RULE:
             return self._many(_Extent(table, line, line, 1), "another address rule")
-        reading = Reading(self.table.interfaces, extensions=self.table.extensions)
         place = self.table.origins.place(rule_number(table, line))
-        return Considered(place, text, *why(text, self.request, reading), line)
+        return Considered(place, text, *why(text, self.request, self.table.reading), line)
 
     def _extent(self, item: _Item) -> _Extent:
         if isinstance(item, _AddressRules):
@@ -293,13 +292,6 @@ class _Teller:
     @property
     def _client(self) -> str:
         return shown(self.request.client.address)
-
-
-def _library(rule: Rule) -> Library:
-    """The host files that a rule's words may name."""
-    lists = (rule.daemons.segments, rule.clients.segments)
-    hosts = (word.host for parts in lists for segment in parts for word in segment)
-    return next((host.library for host in hosts if isinstance(host, HostFile)), {})
 
 
 def _line(data: bytes, number: int) -> bytes:

@@ -132,7 +132,7 @@ class TableOf(RuleTable):
 
     def __init__(self, rules: RulesInForce, kind: type[Policy]) -> None:
         table = rules.table
-        super().__init__(rules.sources, table.allow, table.deny, (), None)
+        super().__init__(rules.sources, table.reading, table.allow, table.deny, (), None)
         self.kind = kind
 
     def policy(self, daemon: bytes, server_port: int | None) -> Policy:
