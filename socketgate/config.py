@@ -21,12 +21,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from socketgate.bans import Net, parse_net
 from socketgate.configfiles import read_files
 from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError
 from socketgate.lookup_values import LookupLimits
+
+T = TypeVar("T")
 
 BACKEND_FOLDER = Path("/run/socketgate/backend")
 
@@ -201,25 +204,27 @@ def parse_config(texts: list[tuple[Path, str]]) -> Config:
         if key[0] == "daemon":
             daemons.setdefault(key[1], {})[key[2]] = value
     return Config(
-        rules=RulesConfig(**_section(seen, "rules")),  # type: ignore[arg-type]  # _READERS made the types
-        commands=CommandsConfig(**_section(seen, "commands")),  # type: ignore[arg-type]  # as above
-        limits=Limits(**_section(seen, "limits")),  # type: ignore[arg-type]  # _READERS made the types
-        lookups=LookupLimits(**_section(seen, "lookups")),  # type: ignore[arg-type]  # as above
-        bans=BansConfig(**_section(seen, "bans")),  # type: ignore[arg-type]  # as above
-        control=ControlConfig(**_section(seen, "control")),  # type: ignore[arg-type]  # as above
-        daemons={name: _daemon(name, values) for name, values in daemons.items()},
+        rules=_made(RulesConfig, _section(seen, "rules")),
+        commands=_made(CommandsConfig, _section(seen, "commands")),
+        limits=_made(Limits, _section(seen, "limits")),
+        lookups=_made(LookupLimits, _section(seen, "lookups")),
+        bans=_made(BansConfig, _section(seen, "bans")),
+        control=_made(ControlConfig, _section(seen, "control")),
+        daemons={
+            name: _made(DaemonConfig, {"backend": default_daemon(name).backend, **values})
+            for name, values in daemons.items()
+        },
         places=places,
     )
 
 
 def _section(seen: Mapping[tuple[str, ...], object], section: str) -> dict[str, object]:
-    return {key[1].replace("-", "_"): value for key, value in seen.items() if key[0] == section}
+    return {key[1]: value for key, value in seen.items() if key[0] == section}
 
 
-def _daemon(name: str, values: Mapping[str, object]) -> DaemonConfig:
-    settings: dict[str, object] = {"backend": default_daemon(name).backend}
-    settings.update({key.replace("-", "_"): value for key, value in values.items()})
-    return DaemonConfig(**settings)  # type: ignore[arg-type]  # _READERS made the types
+def _made(kind: Callable[..., T], values: Mapping[str, object]) -> T:
+    """Of keys as files have them; the values have the right types by _READERS."""
+    return kind(**{key.replace("-", "_"): value for key, value in values.items()})
 
 
 def _is_header(line: str, header: str) -> bool:
