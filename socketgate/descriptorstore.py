@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from socketgate.accept import Connection
 from socketgate.activation import Listener
-from socketgate.identify import is_ip
+from socketgate.identify import WILDCARDS, is_ip
 from socketgate.notify import Notifier
 
 #: FileDescriptorStoreMax= of the shipped units.
@@ -37,9 +37,6 @@ AGAIN_SECONDS = 0.2
 MAX_NAME = 255
 
 PREFIX = "client-"
-
-#: Of a listener: all addresses of the machine.
-ANY = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
 
 
 def take_stored(passed: dict[int, str]) -> dict[int, str]:
@@ -79,7 +76,7 @@ def _is_of(fd: int, name: str, listener: Listener) -> bool:
     if listener.sock.family == socket.AF_VSOCK:
         return bool(own[1] == listening[1])
     if is_ip(listener):
-        return own[1] == listening[1] and listening[0] in (*ANY, own[0])
+        return own[1] == listening[1] and listening[0] in (*WILDCARDS, own[0])
     return bool(own == listening)
 
 

@@ -13,6 +13,8 @@ from socketgate.rules.request import UNKNOWN, Answer, Endpoint, Fact, Lookup, Re
 from socketgate.rules.table import PolicyKey
 
 IP = frozenset({socket.AF_INET, socket.AF_INET6})
+#: The addresses of listeners on all addresses.
+WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared, not bound
 #: So many addresses of ours are kept; a machine with more is a prefix bound to loopback.
 MAX_ADDRESSES = 1000
 #: Who has no address has no name.
@@ -35,7 +37,7 @@ def fixed_server(listener: Listener) -> Server | None:
     if not is_ip(listener):
         return NOWHERE
     address = listener.sock.getsockname()
-    if address[0] in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+    if address[0] in WILDCARDS:
         return None
     return Server(ip_text(address), address[1])
 

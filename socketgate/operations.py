@@ -12,7 +12,7 @@ from socketgate.config import Limits
 from socketgate.control import Method, Right
 from socketgate.explain import Grounds, explain, parse_question
 from socketgate.gate import Gate
-from socketgate.identify import is_ip
+from socketgate.identify import WILDCARDS, is_ip
 from socketgate.lookup_values import Shares
 from socketgate.lookups import Lookups
 from socketgate.report import Report
@@ -117,5 +117,4 @@ def server_end(gate: Gate) -> Endpoint:
     if not is_ip(gate.listener):
         return Endpoint()
     address, port = gate.listener.sock.getsockname()[:2]
-    is_wildcard = address in ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
-    return Endpoint(UNKNOWN if is_wildcard else address.encode(), port)
+    return Endpoint(UNKNOWN if address in WILDCARDS else address.encode(), port)
