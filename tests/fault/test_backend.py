@@ -213,6 +213,11 @@ def test_a_backend_that_dies_in_the_middle_of_a_message_has_whom_it_took(
             assert sorted(served) == sorted(client.getsockname() for client in waiting)
 
 
+def socket_count(gate: RunningGate) -> int:
+    """A thread that keeps a copy of the rules has files open at any time, but no socket."""
+    return sum(text.startswith("socket:") for text in gate.descriptors)
+
+
 def test_a_stopped_backend_serves_everybody_once_it_goes_on(
     tmp_path: Path, port: socket.socket
 ) -> None:
@@ -223,13 +228,13 @@ def test_a_stopped_backend_serves_everybody_once_it_goes_on(
         RunningGate(tmp_path, [("test", port)], settings=limits) as gate,
     ):
         backend.signal(signal.SIGSTOP)
-        before = len(gate.descriptors)
+        before = socket_count(gate)
         with clients(port, 200) as waiting:
             waiting[0].settimeout(0)
             gate.signal(signal.SIGHUP)
             gate.wait_for("RELOADING")
             gate.wait_for("READY")
-            assert len(gate.descriptors) <= before + 16 + 1
+            assert socket_count(gate) <= before + 16 + 1
             with pytest.raises(BlockingIOError):
                 waiting[0].recv(1)
             waiting[0].settimeout(WAIT_SECONDS)

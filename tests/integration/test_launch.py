@@ -83,7 +83,6 @@ def connected(launched: Launching) -> Iterator[GateStub]:
 def stopped(launched: Launching) -> Iterator[None]:
     """Whatever comes, the launcher sees it afterwards."""
     launched.child.signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, launched.child.pid, os.WSTOPPED)
     yield
     launched.child.signal(signal.SIGCONT)
 

@@ -76,9 +76,12 @@ class Child:
         return self._exit_code is not None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; none if it has ended."""
-        if self._exit_code is None:
-            signal.pidfd_send_signal(self.pidfd, number)
+        """Send a signal; none if it has ended. After SIGSTOP it does nothing any more."""
+        if self._exit_code is not None:
+            return
+        signal.pidfd_send_signal(self.pidfd, number)
+        if number == signal.SIGSTOP:  # another processor may not have heard of it yet
+            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
     def wait(self, seconds: float) -> int:
         """The exit code, minus the signal's number if one ended it."""
