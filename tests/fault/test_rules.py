@@ -102,11 +102,11 @@ def test_a_mended_file_is_in_force_without_anybody_asking(
         damage(gate.deny)
         gate.wait_status("the files have errors")
         mended = tmp_path / "mended"
-        mended.write_text("ALL: 127.0.0.0/8\n")
+        mended.write_text("ALL: 127.0.0.0/8\nALL: 192.0.2.1\n")
         if gate.deny.is_dir():
             gate.deny.rmdir()
         mended.rename(gate.deny)
-        gate.wait_status("generation 2")
+        gate.wait_status(": 2 rules")
         assert is_refused(port)
 
 
