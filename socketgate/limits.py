@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: MIT
 """A limit on what strangers can take up in the journal: repetitions are counted, not written."""
 
+import heapq
 from collections.abc import Mapping
+from operator import itemgetter
 
 #: The span in which repeated refusals are counted together.
 WINDOW_SECONDS = 10.0
 
 #: Networks whose refusals are counted apart in one window; the others share one line.
 MAX_NETWORKS = 4096
+
+#: Of these, those that repeated the most and are named when a window ends: a line for each.
+MAX_NAMED = 200
 
 ELSEWHERE = "other networks"
 
@@ -42,8 +47,14 @@ class Repetition:
     def close_window(self) -> Mapping[str, int]:
         """Begin a new window.
 
-        Each network with the number of its events that were not written out.
+        The networks with the most events that were not written out, and how many; all the others
+        together.
         """
         left_out, self._left_out = self._left_out, {}
         self._written, self._in_all = {}, 0
-        return left_out
+        if len(left_out) <= MAX_NAMED:
+            return left_out
+        elsewhere = left_out.pop(ELSEWHERE, 0)
+        named = dict(heapq.nlargest(MAX_NAMED, left_out.items(), key=itemgetter(1)))
+        rest = sum(left_out.values()) - sum(named.values())
+        return named | {ELSEWHERE: elsewhere + rest}

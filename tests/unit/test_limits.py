@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-from socketgate.limits import ELSEWHERE, MAX_NETWORKS, Repetition
+from socketgate.limits import ELSEWHERE, MAX_NAMED, MAX_NETWORKS, Repetition
 
 
 def admitted(repetition: Repetition, network: str, times: int) -> int:
@@ -37,11 +37,20 @@ def test_a_new_window_begins_afresh() -> None:
 
 def test_a_stranger_with_many_networks_can_t_grow_the_counts() -> None:
     repetition = Repetition(1, 1)
-    more = 3
-    for number in range(1 + MAX_NETWORKS + more):
+    for number in range(MAX_NETWORKS + 4):
         repetition.admit(f"2001:db8:{number:x}::/48")
+    assert len(repetition._left_out) == MAX_NETWORKS + 1
+
+
+def test_a_window_s_end_names_those_that_repeat_the_most_and_sums_up_the_others() -> None:
+    repetition = Repetition(1, 1)
+    for number in range(1 + MAX_NETWORKS + 3):
+        repetition.admit(f"2001:db8:{number:x}::/48")
+    busy = f"2001:db8:{MAX_NETWORKS:x}::/48"
+    repetition.admit(busy)
     left_out = repetition.close_window()
-    assert (len(left_out), left_out[ELSEWHERE]) == (MAX_NETWORKS + 1, more)
+    assert (len(left_out), left_out[busy]) == (MAX_NAMED + 1, 2)
+    assert left_out[ELSEWHERE] == MAX_NETWORKS + 3 - MAX_NAMED
 
 
 def test_the_sum_of_what_is_written_and_left_out_is_exact() -> None:
