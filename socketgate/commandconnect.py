@@ -15,6 +15,7 @@ from pathlib import Path
 
 from socketgate.backend.channel import peer_credentials
 from socketgate.errors import BackendUnavailable
+from socketgate.interpreter import words_to_run
 from socketgate.program import own_environment
 from socketgate.spawn import OURS, RESTORED_SIGNALS
 from socketgate.trust import check_path, trusted_uids, user_name
@@ -25,7 +26,7 @@ DEFAULT_SOCKET = Path("/run/socketgate/command.sock")
 #: How long a child with nothing left to do has to end, in seconds.
 END_SECONDS = 2.0
 
-RUNNER = ("-m", "socketgate", "launch", "--commands", "--stdin")
+RUNNER = ("socketgate.__main__", "launch", "--commands", "--stdin")
 
 
 def runner_path(configured: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -93,7 +94,7 @@ def _check_peer(sock: socket.socket, uids: frozenset[int]) -> None:
 def _start(channel: socket.socket) -> int:
     return os.posix_spawn(
         sys.executable,
-        [sys.executable, *RUNNER],
+        words_to_run(*RUNNER),
         {name: value for name, value in own_environment().items() if name not in OURS},
         file_actions=[(os.POSIX_SPAWN_DUP2, channel.fileno(), 0)],
         setsigdef=RESTORED_SIGNALS,

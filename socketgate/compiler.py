@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+from socketgate.interpreter import words_to_run
 from socketgate.largerules import (
     CannotCompile,
     Order,
@@ -132,8 +133,8 @@ def _start_child(order: Order) -> tuple[int, int]:
     try:
         pid = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-P", "-m", CHILD, order.as_text()],
-            {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            words_to_run(CHILD, order.as_text()),
+            os.environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, answer, 1)],
         )
     except OSError:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The child that compiles large rule files: a program of its own, with nothing of the gate's.
 
-    python -m socketgate.compiling ORDER      the answer, for `largerules.read_answer`, on stdout
+    main(), with an order as its argument      the answer, for `largerules.read_answer`, on stdout
 
 It reads, compiles and writes, and takes a processor for seconds. What a gate has open never is
 its, or clients would see the end of their connections only with the end of it.
@@ -160,7 +160,3 @@ def _can_grow(data: bytes) -> bool:
     """Whether what is appended begins a line of its own."""
     last = data[data.rfind(b"\n", 0, len(data) - 1) + 1 :]
     return data.endswith(b"\n") and not data.endswith(b"\\\n") and b"\0" not in last
-
-
-if __name__ == "__main__":
-    main()
