@@ -176,7 +176,11 @@ class Commands:
             except BlockingIOError:
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
-            self._current = _Channel(sock, self._channels.discard)
+            try:
+                self._current = _Channel(sock, self._channels.discard)
+            except OSError as error:  # epoll_ctl(2): ENOMEM, ENOSPC; it passes
+                sock.close()
+                raise BackendUnavailable(f"epoll_ctl: {error.strerror}") from error
             self._channels.add(self._current)
         return self._current
 

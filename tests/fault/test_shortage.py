@@ -121,6 +121,26 @@ def test_a_listener_that_can_t_be_watched_is_tried_again(
         assert_greeted(second)
 
 
+@errors(errno.ENOSPC, errno.ENOMEM)
+def test_a_command_runner_that_can_t_be_watched_is_out_of_reach(
+    tmp_path: Path, port: socket.socket, error: int
+) -> None:
+    reason = f"epoll_ctl: {os.strerror(error)}"
+    settings = f'[commands]\nsocket = "{tmp_path}/command.sock"'
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as runner,
+        gate_in(tmp_path, port, "ALL: ALL: spawn true\n", settings=settings) as gate,
+        answered(gate.pid, "epoll_ctl", error, when="1"),
+        contextlib.ExitStack() as stack,
+    ):
+        runner.bind(f"{tmp_path}/command.sock")
+        runner.listen()
+        [client] = stack.enter_context(clients(port, 1))
+        assert client.recv(1) == b""
+        [entry] = gate.wait_entries(1, SOCKETGATE_OUTCOME="refused")
+        assert entry["SOCKETGATE_LOOKUP"].endswith(f"the command runner can't be reached: {reason}")
+
+
 @errors(errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.EPERM)
 def test_a_client_s_own_error_holds_up_no_other(
     tmp_path: Path, port: socket.socket, error: int
