@@ -15,12 +15,18 @@ from socketgate.spawn import Command, Start, keep_to_ourselves
 
 HELP = "start a program for every connection the gate hands over (resident, for busy services)"
 
+USAGE = """
+  socketgate launch [OPTION ...] -- PROGRAM [ARGUMENT ...]
+  socketgate launch --commands [OPTION ...]
+"""
+
 #: Programs at once; more clients wait. A unit's TasksMax= should allow it.
 DEFAULT_MAX = 512
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """The verb's arguments."""
+    parser.usage = USAGE
     parser.add_argument(
         "--max",
         type=positive,

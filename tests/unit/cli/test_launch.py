@@ -47,3 +47,9 @@ def test_a_path_in_use_is_said(capsys: pytest.CaptureFixture[str], tmp_path: Pat
     path.write_text("")
     code, error = said(capsys, "--listen", str(path), "--", "true")
     assert (code, "Address already in use" in error) == (2, True), error
+
+
+def test_help_shows_where_the_program_stands(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["launch", "--help"])
+    assert "socketgate launch [OPTION ...] -- PROGRAM [ARGUMENT ...]" in capsys.readouterr().out
