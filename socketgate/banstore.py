@@ -204,8 +204,8 @@ class StoreReader:
         """Whether the path still leads to the file we have open, and it has not shrunk."""
         try:
             there = self.path.lstat()
-        except FileNotFoundError:
-            return self._fd < 0
+        except FileNotFoundError:  # what could not be read before may be gone now
+            return False
         if self._fd < 0:
             return False
         ours = os.fstat(self._fd)

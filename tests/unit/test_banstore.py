@@ -269,6 +269,16 @@ def test_a_file_that_was_removed_has_no_bans(store: Store) -> None:
         assert gate.nets() == ["192.0.2.8"]
 
 
+def test_a_file_that_was_removed_after_it_could_not_be_read_has_no_bans(store: Store) -> None:
+    store.append([ban("192.0.2.7")], NOW)
+    with Gate(store.path) as gate:
+        store.path.unlink()
+        store.path.mkdir()
+        assert gate.nets() == ["192.0.2.7"]
+        store.path.rmdir()
+        assert gate.nets() == []
+
+
 def test_a_gate_says_what_is_damaged_and_the_rest_counts(store: Store) -> None:
     store.append([ban("192.0.2.7")], NOW)
     with store.path.open("ab") as file:
