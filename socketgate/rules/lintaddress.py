@@ -137,7 +137,8 @@ def _quad_net_faults(net: bytes, mask: bytes) -> Iterator[Fault]:
 def _six_net_faults(net: bytes, mask: bytes, reading: Reading) -> Iterator[Fault]:
     behind = len(net) + 1
     length = leading_number(mask)
-    yield from six_faults(net, reading, length if begins_with_number(mask) else 128)
+    is_length = begins_with_number(mask) and length >= 0
+    yield from six_faults(net, reading, length if is_length else 128)
     if not begins_with_number(mask):
         yield error(
             "prefix-length-missing",

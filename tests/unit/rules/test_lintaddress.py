@@ -46,6 +46,7 @@ ERROR, WARNING = Severity.ERROR, Severity.WARNING
         (b"[::ffff:10.1.2.3]", ERROR, "mapped-address", 0, "write 10.1.2.3"),
         (b"[::ffff:10.1.2.0]/120", ERROR, "mapped-address", 0, "write 10.1.2.0/24"),
         (b"[::ffff:10.1.2.3]/24", ERROR, "mapped-address", 0, "write 10.1.2.0/24"),
+        (b"[::ffff:10.1.2.3]/-1", ERROR, "mapped-address", 0, "write 10.1.2.3"),
         (b"[::ffff:0:0]/96", ERROR, "mapped-address", 0, "write 0.0.0.0/0.0.0.0"),
         (b"300/255.255.255.255", ERROR, "bad-net", 0, "as in 192.0.2.0/24"),
         (b"[fe80::1%eth7]", ERROR, "unknown-zone", 9, "leave the zone out"),
