@@ -154,9 +154,17 @@ def _write_arrays(folder: Path, segment: Segment) -> dict[str, object]:
     for piece in _pieces(arrays):
         digest.update(piece)
     path = folder / f"{digest.hexdigest()}.arrays"
-    if not path.exists():
+    if not _is_whole(path):
         _replace(path, b"".join(_pieces(arrays)))
     return {"file": path.name, "lengths": [len(one) for one in arrays]}
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether these arrays are there already, and as they were written."""
+    try:
+        return _sha256(_read_ours(path)) == path.stem
+    except (OSError, NotUsable):
+        return False
 
 
 def _arrays_of(segment: Segment) -> "Iterator[array[int]]":

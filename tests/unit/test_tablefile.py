@@ -78,6 +78,16 @@ def test_gates_with_the_same_rules_share_the_arrays(files: Files) -> None:
     assert len(list(files.cache.glob("*.arrays"))) == 2
 
 
+def test_arrays_that_were_damaged_are_written_again(files: Files) -> None:
+    """As by a machine that lost power: who compiles doesn't read through what it has written."""
+    files.compile()
+    arrays = next(files.cache.glob("*.arrays"))
+    data = arrays.read_bytes()
+    arrays.write_bytes(bytes(len(data)))
+    files.compile()
+    assert arrays.read_bytes() == data
+
+
 def test_old_tables_are_removed(files: Files) -> None:
     for number in range(4):
         files.append(f"ALL: 203.0.113.{number}\n")
