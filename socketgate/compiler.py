@@ -157,8 +157,8 @@ async def _answer_of(pid: int, answers: int) -> bytes:
         if not data and not ended.done():
             ended.set_result(None)
 
-    loop.add_reader(answers, read)
     try:
+        loop.add_reader(answers, read)
         async with asyncio.timeout(COMPILE_SECONDS):
             await ended
     except TimeoutError as error:

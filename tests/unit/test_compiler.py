@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.compiler import Compiler, _end, _start_child, beside_the_loop
+from socketgate.compiler import Compiler, _answer_of, _end, _start_child, beside_the_loop
 from socketgate.largerules import CannotCompile, WrongRules
 from socketgate.rules.request import Access
 from socketgate.rules.table import RuleTable
@@ -156,6 +156,26 @@ def test_a_child_that_cannot_even_begin_is_no_want_of_memory(files: Files) -> No
     unheard_of = environment(PYTHONIOENCODING="unheard-of")
     with unheard_of, pytest.raises(CannotCompile, match="exit code 1"):
         Compiler(files.order()).start()
+
+
+def test_a_child_is_not_left_behind_when_its_answer_cannot_be_waited_for(tmp_path: Path) -> None:
+    """epoll_ctl(2) fails: here for a regular file, elsewhere for want of memory."""
+    answers = os.open(tmp_path / "answers", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
+    pid = os.posix_spawn(
+        "/bin/cat",
+        ["cat", "/dev/zero"],
+        {},
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)],
+    )
+    with pytest.raises(PermissionError):
+        play(_answer_of(pid, answers))
+    try:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    except BaseException:
+        _end(pid)
+        os.close(answers)
+        raise
 
 
 def test_the_loop_turns_while_a_child_compiles(files: Files) -> None:
