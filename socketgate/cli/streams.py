@@ -53,7 +53,7 @@ def put(text: str, stream: TextIO | None = None) -> bool:
 def complain(text: str) -> None:
     """Say it on standard error. Nothing depends on whether it is heard."""
     with contextlib.suppress(OSError):
-        print(text, file=sys.stderr)
+        sys.stderr.write(f"{text}\n")  # at once: what another thread says doesn't come in between
 
 
 def _discard(stream: TextIO) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 import io
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -114,3 +115,17 @@ def test_a_text_can_be_put_anywhere() -> None:
     stream = io.StringIO()
     put("a line\n", stream)
     assert stream.getvalue() == "a line\n"
+
+
+def test_a_complaint_is_written_at_once() -> None:
+    """Else those of two threads get mixed."""
+    ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, its:
+        subprocess.run(
+            [sys.executable, "-m", "socketgate", "statsu"],
+            stderr=its.fileno(),
+            env=commands.environment(),
+            check=False,
+            cwd=CHECKOUT,
+        )
+        assert ours.recv(4096).endswith(b"\n")
