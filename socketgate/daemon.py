@@ -299,7 +299,7 @@ class Daemon:
         self._lookups.watch_forward(self._rules.table.forward_names)
         for gate in self._gates:
             gate.rules_changed()
-        gc.collect(1)
+        gc.collect()  # of all that isn't frozen: what is garbage now would be kept for good
         gc.freeze()  # the new table as well; the old one has no cycles and goes without a collector
 
     def _flush_lookups(self) -> None:
