@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 import asyncio
+import gc
 import logging
 import os
 import shutil
 import signal
 import tempfile
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +25,13 @@ from tests.support.waiting import PATIENCE_SECONDS, Happenings, environment, ope
 
 #: A number no user has.
 NO_ACCOUNT = 54321
+
+
+class Circle:
+    """Garbage that only the collector can find."""
+
+    def __init__(self) -> None:
+        self.itself = self
 
 
 class Stage:
@@ -142,6 +151,21 @@ def test_a_changed_file_is_in_force_without_being_told(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text("ALL: ALL\n")
         assert await stage.state("STATUS=") == "STATUS=rules generation 2: 1 rules"
+
+    staged(tmp_path, scene)
+
+
+def test_old_garbage_does_not_outlive_a_change_of_the_rules(tmp_path: Path) -> None:
+    """The collector never looks again at what is there when the new table is frozen."""
+
+    async def scene(stage: Stage) -> None:
+        circle = Circle()
+        gc.collect()  # it has grown old now
+        old = weakref.ref(circle)
+        del circle
+        stage.deny.write_text("ALL: ALL\n")
+        await stage.state("generation 2")
+        assert old() is None
 
     staged(tmp_path, scene)
 
