@@ -227,6 +227,7 @@ class StoreReader:
             return self._begin(*earlier)
         except OSError:
             self.close()
+            self._id = ""  # what we have is not this file's: no other one goes on from it
             raise
 
     def _begin(self, earlier_id: str, earlier_size: int) -> list[str]:
