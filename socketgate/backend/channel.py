@@ -76,7 +76,12 @@ class ChannelReceiver:
 
     def receive(self) -> list[Client]:
         """The next message's clients, as sockets; otherwise as `receive_offers`."""
-        return [offer.client() for offer in self.receive_offers()]
+        offers = self.receive_offers()
+        try:
+            return [offer.client() for offer in offers]
+        finally:
+            for offer in offers:  # those that are sockets by now have nothing left to close
+                offer.close()
 
     def receive_offers(self) -> "list[Offer]":
         """The next message's clients, in order; none when no good message is there now.
