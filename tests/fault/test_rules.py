@@ -200,15 +200,20 @@ def test_rules_that_could_not_be_read_for_want_of_descriptors_are_in_force_later
         assert is_refused(port)
 
 
+def settings_with_bans(folder: Path, store: Path) -> str:
+    """Nobody serves the daemon: who isn't refused is closed a second later."""
+    return (
+        f'[bans]\nstore = "{store}"\n[daemon.test]\nbackend = "{folder}/backend.sock"\n'
+        "[limits]\nhandoff-seconds = 1\n"
+    )
+
+
 def test_a_ban_that_could_not_be_read_for_want_of_descriptors_is_in_force_later(
     tmp_path: Path, port: socket.socket
 ) -> None:
     """The first ban, or any after the store was tidied up: the gate has to open a new file."""
     store = tmp_path / "bans"
-    settings = (
-        f'[bans]\nstore = "{store}"\n[daemon.test]\nbackend = "{tmp_path}/backend.sock"\n'
-        "[limits]\nhandoff-seconds = 1\n"
-    )
+    settings = settings_with_bans(tmp_path, store)
     now = int(time.time())
     with RunningGate(tmp_path, [("test", port)], settings=settings) as gate:
         with without_descriptors(gate):
@@ -256,10 +261,7 @@ def test_without_a_watch_left_bans_are_in_force_a_moment_later(
     tmp_path: Path, port: socket.socket
 ) -> None:
     store = tmp_path / "bans"
-    settings = (
-        f'[bans]\nstore = "{store}"\n[daemon.test]\nbackend = "{tmp_path}/backend.sock"\n'
-        "[limits]\nhandoff-seconds = 1\n"
-    )
+    settings = settings_with_bans(tmp_path, store)
     prefix = ("unshare", "-Ur", "sh", "-c", NO_WATCHES, "sh")
     with RunningGate(tmp_path, [("test", port)], settings=settings, prefix=prefix) as gate:
         Store(store).append([Ban(net=parse_net("127.0.0.1"), made=0)], 0)
