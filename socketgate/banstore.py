@@ -26,6 +26,7 @@ from socketgate.banlog import (
     read_log,
 )
 from socketgate.bans import Ban, Bans, Event
+from socketgate.wording import count
 
 #: The log is renewed when it is this much longer than twice what it was when new, in bytes.
 SLACK_BYTES = 256 * 1024
@@ -135,9 +136,10 @@ class Store:
         data = _read_file(self.path)
         if is_damaged:
             aside = self._keep_aside(data, now)
+            read = count(bans.count, "ban")
             self.troubles.append(
-                f"{self.path} was damaged: {bans.count} bans could be read and count; the file as "
-                f"it was is kept as {aside}"
+                f"{self.path} was damaged: {read} could be read and count; the file as it was is "
+                f"kept as {aside}"
             )
         try:
             earlier = (parse_header(data).id, len(data)) if not is_damaged else ("-", 0)
@@ -260,10 +262,8 @@ class StoreReader:
         for event in reading.events:
             self._bans.apply(event)
         if reading.bad_lines and self._id:
-            return [
-                f"{self.path}: {len(reading.bad_lines)} lines are damaged and don't count: "
-                + REMEDY
-            ]
+            left_out = count(len(reading.bad_lines), "damaged line")
+            return [f"{self.path}: {left_out} left out: {REMEDY}"]
         return []
 
 

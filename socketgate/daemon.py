@@ -47,6 +47,7 @@ from socketgate.stations import Stations
 from socketgate.surroundings import group_diagnostics
 from socketgate.trust import trusted_uids
 from socketgate.watch import Watcher
+from socketgate.wording import count
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +271,7 @@ class Daemon:
             gate.open()
         if kept:
             gone = self._store.forget_the_rest()
-            log.info("%d clients waited in the descriptor store, %d of them are gone", kept, gone)
+            log.info("%s waited in the descriptor store, gone: %d", count(kept, "client"), gone)
         self._feed_watchdog()
         gc.collect()
         gc.freeze()  # what stays is never looked through again: that stops the loop for 10 ms
@@ -333,7 +334,7 @@ class Daemon:
 
     def _status(self) -> str:
         rules = self._rules
-        status = f"rules generation {rules.generation}: {rules.table.rule_count} rules"
+        status = f"rules generation {rules.generation}: {count(rules.table.rule_count, 'rule')}"
         return (
             f"{status}; the files have errors: {rules.last_error}" if rules.last_error else status
         )

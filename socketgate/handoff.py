@@ -21,6 +21,7 @@ from socketgate.config import DaemonConfig, HandoffMode
 from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
 from socketgate.errors import BackendUnavailable
+from socketgate.wording import count
 
 log = logging.getLogger(__name__)
 
@@ -243,10 +244,8 @@ class Handoff:
                 self._flush_after(0.0)
                 return
         self._pending.extendleft(reversed(clients))
-        self._fail(
-            backend,
-            f"{backend.path}: closed the channel with {len(clients)} clients not taken over",
-        )
+        left = count(len(clients), "client")
+        self._fail(backend, f"{backend.path}: closed the channel with {left} not taken over")
 
     def _take_back(self, backend: Backend, channel: Channel) -> list[Connection]:
         """Give the channel up. Whom it had and the backend had not taken over is ours again."""

@@ -31,6 +31,7 @@ from socketgate.tablefile import (
     map_table,
     newest_index,
 )
+from socketgate.wording import count
 
 #: Files of so many bytes together are large: some four thousand lines, ten milliseconds.
 LARGE_BYTES = 128 * 1024
@@ -211,7 +212,7 @@ def mistakes_of(table: RuleTable) -> list[Mistake]:
 def summary_of(mistakes: Sequence[Mistake]) -> str:
     """The first mistake, and how many more there are."""
     more = len(mistakes) - 1
-    others = f" (and {more} more errors: see 'socketgate check')" if more else ""
+    others = f" (and {count(more, 'more error')}: see 'socketgate check')" if more else ""
     return mistakes[0].advice + others
 
 

@@ -38,6 +38,7 @@ from socketgate.rules.names import accounts_named
 from socketgate.rules.source import Sources, was_emptied
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.tablefile import NotUsable
+from socketgate.wording import count
 
 log = logging.getLogger(__name__)
 
@@ -304,8 +305,8 @@ class RulesInForce:
         self.sources, self.table = sources, table
         self.generation += 1
         self.loaded_at = time.time()
-        text = "rules generation %d is in force: %d rules"
-        log.info(text, self.generation, table.rule_count, extra=LOADED)
+        text = "rules generation %d is in force: %s"
+        log.info(text, self.generation, count(table.rule_count, "rule"), extra=LOADED)
         self._on_change()
         if self._large() is None:  # of large files, who compiles them keeps a copy
             self._last_good.keep(sources)

@@ -14,7 +14,7 @@ from tests.support.modules import MODULES, Module, foreign_imports, own_imports
 
 LAYERS = {
     "the version": "",
-    "errors": "errors",
+    "what all may use": "errors wording",
     "the rules, pure": """
         rules
         rules.text rules.source rules.option rules.request rules.spans rules.address

@@ -11,7 +11,6 @@ from socketgate.cli.output import (
     Paint,
     Tone,
     add_pager,
-    count,
     json_text,
     paint_for,
     printable,
@@ -29,6 +28,7 @@ from socketgate.rules.table import RuleTable, build_table
 from socketgate.socketunits import socket_names
 from socketgate.surroundings import daemon_diagnostics, file_diagnostics, group_diagnostics
 from socketgate.trust import trusted_uids
+from socketgate.wording import count
 
 HELP = "say what is wrong with the rules, where, and what to write instead"
 EPILOG = """\

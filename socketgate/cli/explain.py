@@ -22,7 +22,6 @@ from socketgate.cli.match import MAX_PORT, configured, split_at
 from socketgate.cli.output import (
     Tone,
     add_pager,
-    count,
     json_text,
     paint_for,
     printable,
@@ -41,6 +40,7 @@ from socketgate.rules.names import accounts_named
 from socketgate.rules.request import Endpoint
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
+from socketgate.wording import count
 
 HELP = "say what the running gate would answer a client now, and why"
 USAGE = """

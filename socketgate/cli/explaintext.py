@@ -5,9 +5,10 @@ import time
 
 from socketgate.answers import BanEntry, ConsideredRule, ExplainAnswer, FactUsed, RulesVerdict
 from socketgate.bans import parse_net
-from socketgate.cli.output import Paint, Tone, count, fields, printable
+from socketgate.cli.output import Paint, Tone, fields, printable
 from socketgate.cli.times import span
 from socketgate.explain import Question
+from socketgate.wording import count
 
 WORDS = {"allow": ("granted", Tone.GOOD), "deny": ("denied", Tone.BAD)}
 

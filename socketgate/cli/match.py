@@ -16,7 +16,6 @@ from socketgate.cli.matchtext import answer_json, answer_text
 from socketgate.cli.output import (
     Tone,
     add_pager,
-    count,
     json_text,
     paint_for,
     printable,
@@ -32,6 +31,7 @@ from socketgate.rulefiles import read_sources
 from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.rules.text import find_outside
+from socketgate.wording import count
 
 HELP = "say what the rules would answer a client, and why"
 USAGE = """

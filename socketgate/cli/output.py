@@ -108,11 +108,6 @@ def fields(pairs: Iterable[tuple[str, Sequence[str]]]) -> str:
     return "".join(line.rstrip() + "\n" for line in text)
 
 
-def count(number: int, noun: str) -> str:
-    """A number and its noun: `1 error`, `2 errors`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def json_text(value: object) -> str:
     """A value as the verbs' --json prints it; bytes that are no UTF-8 are lone surrogates."""
     return json.dumps(value, indent=2) + "\n"

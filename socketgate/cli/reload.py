@@ -11,10 +11,11 @@ from pathlib import Path
 from socketgate.answers import GATES, SOCKET, ReloadAnswer
 from socketgate.cli import ExitCode, exit_code
 from socketgate.cli.gates import Gate, add_gates, find_gate, known_gates
-from socketgate.cli.output import count, json_text, printable, write
+from socketgate.cli.output import json_text, printable, write
 from socketgate.cli.streams import complain
 from socketgate.errors import GateUnreachable, SocketgateError
 from socketgate.gateunits import UnitState
+from socketgate.wording import count
 
 HELP = "read the rules now, and say whether they are in force"
 #: Gates without rules to read again: their next start reads them.

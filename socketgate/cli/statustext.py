@@ -11,9 +11,10 @@ from socketgate.answers import (
     RulesState,
     StatusAnswer,
 )
-from socketgate.cli.output import Paint, Tone, count, fields, printable
+from socketgate.cli.output import Paint, Tone, fields, printable
 from socketgate.cli.times import span
 from socketgate.gateunits import GateUnit, UnitState
+from socketgate.wording import count
 
 #: Of a gate that gives no answer: how its units are, in words.
 SILENT = {

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from socketgate.answers import CountersAnswer, GateCounters
 from socketgate.cli import ExitCode
 from socketgate.cli.gates import Gate, add_gates, ask_all, known_gates
-from socketgate.cli.output import Paint, count, printable, table, write
+from socketgate.cli.output import Paint, printable, table, write
 from socketgate.cli.status import wanted_gates
 from socketgate.cli.statustext import silent_words
 from socketgate.errors import ConfigError, NotPermitted, SocketgateError
+from socketgate.wording import count
 
 HELP = "show the gates at work, once a second"
 HEADINGS = (

@@ -140,7 +140,7 @@ def test_a_damaged_store_is_said_in_the_journal_and_the_rest_counts(tmp_path: Pa
     with listening() as sock, gate_with(tmp_path, sock, store.path) as gate:
         assert come(gate, sock) == REFUSED_BY_BAN
         (entry,) = gate.wait_entries(1, PRIORITY="3")
-        assert "1 lines are damaged" in entry["MESSAGE"]
+        assert "1 damaged line left out" in entry["MESSAGE"]
 
 
 @pytest.mark.parametrize("count", [100_000])

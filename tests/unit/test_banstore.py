@@ -138,7 +138,7 @@ def test_damage_is_said_once(store: Store) -> None:
     store.bans(NOW)
     store.bans(NOW)
     assert len(store.troubles) == 1
-    assert "was damaged: 1 bans could be read" in store.troubles[0]
+    assert "was damaged: 1 ban could be read" in store.troubles[0]
 
 
 def test_a_symbolic_link_is_not_followed(store: Store, tmp_path: Path) -> None:
@@ -284,7 +284,7 @@ def test_a_gate_says_what_is_damaged_and_the_rest_counts(store: Store) -> None:
     with store.path.open("ab") as file:
         file.write(b"rubbish\n" + encode_event(ban("192.0.2.8")))
     with Gate(store.path) as gate:
-        assert "1 lines are damaged" in gate.troubles[0]
+        assert "1 damaged line left out" in gate.troubles[0]
         assert gate.nets() == ["192.0.2.7", "192.0.2.8"]
 
 

@@ -150,7 +150,7 @@ def test_a_hangup_reloads_and_says_so_from_begin_to_end(tmp_path: Path) -> None:
 def test_a_changed_file_is_in_force_without_being_told(tmp_path: Path) -> None:
     async def scene(stage: Stage) -> None:
         stage.deny.write_text("ALL: ALL\n")
-        assert await stage.state("STATUS=") == "STATUS=rules generation 2: 1 rules"
+        assert await stage.state("STATUS=") == "STATUS=rules generation 2: 1 rule"
 
     staged(tmp_path, scene)
 
@@ -186,7 +186,7 @@ def test_files_with_errors_are_in_the_status_with_the_place(tmp_path: Path) -> N
         stage.deny.write_text("sshd 192.0.2.7\n")
         state = await stage.state("STATUS=")
         assert state.startswith(
-            f"STATUS=rules generation 1: 1 rules; the files have errors: {tmp_path}/hosts.deny:1:"
+            f"STATUS=rules generation 1: 1 rule; the files have errors: {tmp_path}/hosts.deny:1:"
         )
 
     staged(tmp_path, scene, deny="ALL: ALL\n")
@@ -197,7 +197,7 @@ def test_a_mended_file_takes_the_errors_out_of_the_status(tmp_path: Path) -> Non
         stage.deny.write_text("sshd 192.0.2.7\n")
         await stage.state("have errors")
         stage.deny.write_text("ALL: ALL\n")
-        assert await stage.state("STATUS=") == "STATUS=rules generation 1: 1 rules"
+        assert await stage.state("STATUS=") == "STATUS=rules generation 1: 1 rule"
 
     staged(tmp_path, scene, deny="ALL: ALL\n")
 
@@ -214,7 +214,7 @@ def test_a_folder_of_rules_deleted_and_made_again_is_followed(tmp_path: Path) ->
             await stage.state("generation 2: 0 rules")
             folder.mkdir()
             stage.deny.write_text("ALL: ALL\n")
-            await stage.state("generation 3: 1 rules")
+            await stage.state("generation 3: 1 rule")
             await stage.stop()
 
     folder.mkdir()

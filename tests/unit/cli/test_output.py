@@ -94,11 +94,6 @@ def test_fields_are_aligned_at_their_colons_and_empty_ones_left_out() -> None:
     assert output.fields(pairs) == " Rule: a\n       b\nFacts: c\n"
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "0 errors"), (1, "1 error"), (2, "2 errors")])
-def test_a_noun_agrees_with_its_number(number: int, text: str) -> None:
-    assert output.count(number, "error") == text
-
-
 def test_json_keeps_bytes_that_are_no_utf8() -> None:
     text = b"\xff".decode("utf-8", "surrogateescape")
     assert json.loads(output.json_text(text)) == text
