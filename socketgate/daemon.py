@@ -14,8 +14,9 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from socketgate import __version__
@@ -23,6 +24,7 @@ from socketgate.activation import Listener, close_all, passed_fds, passed_listen
 from socketgate.answers import SOCKET
 from socketgate.audit import Audit
 from socketgate.banwatch import BansInForce
+from socketgate.coalescing import CoalescingSelector
 from socketgate.commandconnect import OwnRunner, RunnerAt, runner_path
 from socketgate.commands import Commands, Wanted
 from socketgate.compiler import Compiler
@@ -74,7 +76,10 @@ def run(config_path: Path | None) -> None:
     )
     try:
         store = DescriptorStore(notifier, stored)
-        asyncio.run(Daemon(config, listeners, journal, notifier, store).serve())
+        selector = CoalescingSelector()
+        with asyncio.Runner(loop_factory=partial(asyncio.SelectorEventLoop, selector)) as runner:
+            daemon = Daemon(config, listeners, journal, notifier, store, selector.coalesce)
+            runner.run(daemon.serve())
     finally:
         journal.close()
         close_all(listeners)
@@ -118,12 +123,14 @@ class Daemon:
         journal: Journal,
         notifier: Notifier,
         store: DescriptorStore | None = None,
+        coalesce: Callable[[], None] = lambda: None,
     ) -> None:
         self._config = config
         self._listeners = listeners
         self._journal = journal
         self._notifier = notifier
         self._store = store or DescriptorStore()
+        self._coalesce = coalesce
         self._gates: list[Gate] = []
 
     async def serve(self) -> None:
@@ -222,6 +229,7 @@ class Daemon:
             bans=self._bans.bans,
             run_command=self._commands.run,
             store=self._store,
+            coalesce=self._coalesce,
         )
         return [self._build_gate(listener, stations) for listener in self._listeners]
 

@@ -179,6 +179,8 @@ class Gate:
         try:
             accept_burst(self.listener, self._stations.numbers, most, self._accepted)
             self._is_short = self._is_short and not self._accepted
+            if 1 < len(self._accepted) < MAX_BURST:
+                self._stations.coalesce()
         except CannotAccept as error:
             self._cannot_accept(f"accept: {error}")
         except Exception:  # as below: nobody else is accepted at once

@@ -31,3 +31,5 @@ class Stations:
     run_command: RunCommand = run_nothing
     banners: BannerFiles = field(default_factory=BannerFiles)
     store: DescriptorStore = field(default_factory=DescriptorStore)
+    #: Has the loop look a little later, so that the next burst is larger.
+    coalesce: Callable[[], None] = lambda: None

@@ -39,8 +39,8 @@ LAYERS = {
         accounts accountcheck netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation lane clients accept identify descriptorstore limits entry introduction refusals
-        audit trust
+        activation coalescing lane clients accept identify descriptorstore limits entry introduction
+        refusals audit trust
         command_message commands commandconnect banner act channel handoff
         rulefiles lastgood tablefile largerules compiling compiler firstrules reload
         varlink answers control

@@ -70,6 +70,7 @@ class Stage:
         self.journal.attach(asyncio.get_running_loop())
         self.names = Names()
         self.looks = Calls()
+        self.coalesced = Calls()
         self.rules = RulesInForce(
             RulesConfig(allow=folder / "hosts.allow", deny=self.deny),
             None,
@@ -86,6 +87,7 @@ class Stage:
             look_up=self.names.look_up,
             deciding=Shares(limits.deciding_connections, limits.deciding_per_source),
             limits=limits,
+            coalesce=self.coalesced,
         )
         return Gate(
             self.listener,

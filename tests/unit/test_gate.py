@@ -18,6 +18,7 @@ from socketgate.commands import Wanted
 from socketgate.config import Limits
 from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
+from socketgate.gate import MAX_BURST
 from socketgate.limits import Repetition
 from socketgate.lookup_values import Found
 from socketgate.notify import Notifier
@@ -106,6 +107,20 @@ def test_changes_are_looked_for_before_a_client_is_decided(tmp_path: Path) -> No
         with client_of(stage.listener):
             await stage.entries(1)
             assert stage.looks.count == 1
+
+    staged(tmp_path, scene, deny=DENY_ALL)
+
+
+@pytest.mark.parametrize(("burst", "is_put_off"), [(1, False), (2, True), (MAX_BURST, False)])
+def test_after_a_burst_that_left_nobody_behind_the_next_look_is_put_off(
+    burst: int, is_put_off: bool, tmp_path: Path
+) -> None:
+    async def scene(stage: Stage) -> None:
+        with contextlib.ExitStack() as clients:
+            for _ in range(burst):
+                clients.enter_context(client_of(stage.listener))
+            await stage.entries(burst)
+            assert stage.coalesced.count == is_put_off
 
     staged(tmp_path, scene, deny=DENY_ALL)
 
