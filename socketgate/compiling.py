@@ -7,6 +7,7 @@ It reads, compiles and writes, and takes a processor for seconds. What a gate ha
 its, or clients would see the end of their connections only with the end of it.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from socketgate.config import OnError
 from socketgate.largerules import (
@@ -25,7 +27,7 @@ from socketgate.largerules import (
     main_files,
     status_of,
 )
-from socketgate.rulefiles import read_sources, save_sources
+from socketgate.rulefiles import is_shortage, read_sources, save_sources
 from socketgate.rules.policy import Compiled, Policy
 from socketgate.rules.request import TableName
 from socketgate.rules.rule import rule_number
@@ -37,10 +39,26 @@ from socketgate.tablefile import FileState, Prepared, write_table
 #: What addresses and nets are written with. `ALL`, which matches clients without one too, isn't.
 ADDRESSES_ALONE = re.compile(rb"[0-9A-Fa-f:./\[\]\s]*")
 
+#: proc(5): who is ended first when there is no memory left; every process has its parent's.
+OOM_SCORE_ADJ = Path("/proc/self/oom_score_adj")
+#: A little sooner than others that are as large: what a child was to do is tried again.
+ENDED_SOONER = 100
+
 
 def main() -> None:
     """What a child does."""
+    raise_oom_score(OOM_SCORE_ADJ)
     sys.stdout.write(answer_to(sys.argv[1]))
+
+
+def raise_oom_score(score: Path) -> None:
+    """For want of memory this process is to be ended, and not the gate, which nobody ends.
+
+    Raising the score needs no privilege; where it can't be done, all are as they were.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        if int(score.read_text()) < ENDED_SOONER:
+            score.write_text(str(ENDED_SOONER))
 
 
 def answer_to(order: str) -> str:
@@ -48,7 +66,8 @@ def answer_to(order: str) -> str:
     try:
         answer = _make(Order.from_text(order))
     except Exception as error:  # noqa: BLE001  # whatever it is, the gate must hear of it
-        answer = {"trouble": f"{type(error).__name__}: {error}"}
+        kind = "shortage" if is_shortage(error) else "trouble"
+        answer = {kind: f"{type(error).__name__}: {error}".removesuffix(": ")}
     return json.dumps(answer)
 
 

@@ -11,14 +11,14 @@ from socketgate.errors import RuleError
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
-    CompilerEnded,
+    CompilerStarved,
     WrongRules,
     all_mistakes_of,
     size_of,
     summary_of,
 )
 from socketgate.lastgood import LastGood
-from socketgate.rulefiles import paths_of, read_sources
+from socketgate.rulefiles import is_shortage, paths_of, read_sources
 from socketgate.rules.table import build_table
 from socketgate.tablefile import NotUsable
 
@@ -45,7 +45,7 @@ def first_rules(config: RulesConfig, compiler: Compiler | None, last_good: LastG
         return _first_rules(config, compiler, last_good)
     except OSError as error:
         raise RuleError(f"the rules can't be read: {error.strerror}") from error
-    except CompilerEnded as error:
+    except CompilerStarved as error:
         raise RuleError(f"the rules can't be read: {error}") from error
 
 
@@ -68,6 +68,8 @@ def _of_the_files(config: RulesConfig, compiler: Compiler | None, last_good: Las
         try:
             return _right(config, compiler.start())
         except (CannotCompile, NotUsable, OSError) as error:
+            if is_shortage(error):
+                raise
             log.warning("the rules are compiled in the gate itself: %s", error)
             sources = None
     sources = sources or read_sources(config)

@@ -47,8 +47,8 @@ class CannotCompile(Exception):
     """The rules can't be made ready in a child: wrong, or of a kind that isn't shared."""
 
 
-class CompilerEnded(MemoryError):
-    """The child that compiles was ended, as the kernel does for want of memory.
+class CompilerStarved(MemoryError):
+    """The child that compiles ran out of memory, or was ended as the kernel does for want of it.
 
     The gate isn't to try what the child could not: it would be ended as well, again and again.
     """
@@ -177,11 +177,13 @@ def _grown(source: Source, origin: str, files: Mapping[str, FileState]) -> Sourc
 
 
 def read_answer(answer: bytes) -> Prepared:
-    """What a child has made ready. Raises WrongRules, CannotCompile, CompilerEnded, NotUsable."""
+    """What a child has made ready. Raises WrongRules, CannotCompile, CompilerStarved, NotUsable."""
     try:
         said = json.loads(answer)
     except ValueError as error:
-        raise CompilerEnded("the process that compiles was ended: is there memory?") from error
+        raise CompilerStarved("the process that compiles was ended: is there memory?") from error
+    if "shortage" in said:
+        raise CompilerStarved(f"the process that compiles ran short: {said['shortage']}")
     if "errors" in said:
         mistakes = [Mistake(code, advice) for code, advice in said["errors"]]
         raise WrongRules(mistakes, map(os.fsencode, said["host_files"]))

@@ -25,7 +25,7 @@ from socketgate.journal import MESSAGE_ID
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
-    CompilerEnded,
+    CompilerStarved,
     Mistake,
     WrongRules,
     mistakes_of,
@@ -255,6 +255,8 @@ class RulesInForce:
             self._host_files = wrong.host_files
             self._reject(wrong.mistakes)
         except (CannotCompile, NotUsable, OSError) as error:
+            if is_shortage(error):
+                raise
             log.warning("the rules are compiled in the gate itself: %s", error)
             sources = await beside_the_loop(self._read)
             self._offer_unless_same((sources, await beside_the_loop(build_table, sources)))
@@ -276,7 +278,7 @@ class RulesInForce:
             trace = None if is_shortage(error) else error
             log.error("%s; keeping the previous rules", text, exc_info=trace, extra=REJECTED)
         self.last_error = text
-        is_dear = isinstance(error, CompilerEnded)
+        is_dear = isinstance(error, CompilerStarved)
         self._reload_at(self._loop.time() + (COMPILE_AGAIN_SECONDS if is_dear else AGAIN_SECONDS))
         self._end_settling()
 

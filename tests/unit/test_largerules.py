@@ -10,7 +10,7 @@ from socketgate.config import OnError, RulesConfig
 from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
-    CompilerEnded,
+    CompilerStarved,
     Order,
     WrongRules,
     appended_to,
@@ -187,5 +187,5 @@ def test_an_order_survives_the_command_line(last_good: Path | None) -> None:
 
 
 def test_a_child_that_was_ended_is_no_answer() -> None:
-    with pytest.raises(CompilerEnded, match="ended"):
+    with pytest.raises(CompilerStarved, match="ended"):
         read_answer(b"")
