@@ -5,10 +5,13 @@
     FOLDER/HASH.arrays            the spans as plain arrays; named by their own hash, so that gates
                                   whose tables are alike share one file, and its memory
 
+All gates of a machine have the same folder, and write to it one at a time.
 A file that is damaged, cut short, of another version or of another owner is never believed: what
 doesn't check out isn't there.
 """
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import mmap
@@ -37,6 +40,12 @@ MAX_KEPT = 2
 TYPECODES = "IIIIQQQQII"
 
 ALIGNMENT = 8
+
+#: What names of arrays are like.
+ARRAYS = re.compile(r"[0-9a-f]{64}\.arrays")
+
+#: What the name of a file ends in that isn't complete yet.
+DRAFT = ".new"
 
 
 class NotUsable(Exception):
@@ -72,6 +81,24 @@ class Prepared:
 
 def write_table(folder: Path, prepared: Prepared) -> Path:
     """Write a table; the answer is its index file. Raises OSError."""
+    with _alone_in(folder):
+        path = _write(folder, prepared)
+        _forget_old(folder, path)
+    return path
+
+
+@contextlib.contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One gate's child at a time: none takes away what another's table is about to name."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _write(folder: Path, prepared: Prepared) -> Path:
     policies = [
         {
             "daemon": daemon.decode("latin-1"),
@@ -93,7 +120,6 @@ def write_table(folder: Path, prepared: Prepared) -> Path:
     head = {"version": VERSION, "byteorder": sys.byteorder, "sha256": _sha256(text.encode())}
     path = index_path(folder, prepared.digest, prepared.compiled)
     _replace(path, f"{json.dumps(head)}\n{text}".encode())
-    _forget_old(folder, path)
     return path
 
 
@@ -186,7 +212,7 @@ def _pieces(arrays: "Sequence[array[int]]") -> Iterator[bytes]:
 
 def _map_arrays(folder: Path, entry: Mapping[str, object], is_own: bool) -> Segment:  # noqa: FBT001  # private
     name, lengths = entry["file"], entry["lengths"]
-    if not isinstance(name, str) or not re.fullmatch(r"[0-9a-f]{64}\.arrays", name):
+    if not isinstance(name, str) or not ARRAYS.fullmatch(name):
         raise NotUsable(f"{folder}: {name!r} is no name of arrays")
     if not isinstance(lengths, list) or len(lengths) != len(TYPECODES):
         raise NotUsable(f"{folder / name}: another layout")
@@ -232,9 +258,10 @@ def _open_ours(path: Path) -> int:
 
 def _replace(path: Path, data: bytes) -> None:
     """Write a file whole, then put it in place in one step."""
-    new = path.with_name(f"{path.name}.{os.getpid()}.new")
+    new = path.with_name(path.name + DRAFT)
+    new.unlink(missing_ok=True)  # of a child that was killed, perhaps another user's
     try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(fd, "wb") as file:
             file.write(data)
         new.replace(path)
@@ -244,19 +271,24 @@ def _replace(path: Path, data: bytes) -> None:
 
 
 def _forget_old(folder: Path, path: Path) -> None:
-    """Remove the older tables of the same daemons, and arrays that no table has any more."""
+    """Remove the older tables of the same daemons, arrays that no table has any more, and drafts.
+
+    A draft that is left was the work of a child that was killed.
+    """
     mine = sorted(folder.glob(f"{path.name.partition('-')[0]}-*.json"), key=_age, reverse=True)
     for old in mine[MAX_KEPT:]:
         old.unlink(missing_ok=True)
     used: set[str] = set()
     for index in folder.glob("*.json"):
-        used.update(re.findall(r"[0-9a-f]{64}\.arrays", index.read_text()))
-    for arrays in folder.glob("*.arrays"):
-        if arrays.name not in used:
-            arrays.unlink(missing_ok=True)
+        with contextlib.suppress(OSError, NotUsable):  # another's, which no gate of ours believes
+            used.update(ARRAYS.findall(_read_ours(index).decode("latin-1")))
+    for file in (*folder.glob("*.arrays"), *folder.glob(f"*{DRAFT}")):
+        if file.name not in used:
+            file.unlink(missing_ok=True)
 
 
 def _age(path: Path) -> float:
+    """When it was written."""
     try:
         return path.stat().st_mtime
     except FileNotFoundError:

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: MIT
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +16,10 @@ from socketgate.compiling import answer_to
 from socketgate.largerules import Order, find_prepared
 from socketgate.tablefile import NotUsable, map_table, newest_index
 from tests.support.largefiles import KEY, Files
+from tests.support.waiting import PATIENCE_SECONDS
+
+#: A child of another gate.
+CHILD = "from socketgate.compiling import main; main()"
 
 
 @pytest.fixture
@@ -94,3 +104,59 @@ def test_old_tables_are_removed(files: Files) -> None:
         files.compile()
     assert len(list(files.cache.glob("*.json"))) == 2
     assert len(list(files.cache.glob("*.arrays"))) == 2
+
+
+@contextlib.contextmanager
+def another_child(files: Files) -> Iterator["subprocess.Popen[str]"]:
+    words = [sys.executable, "-c", CHILD, files.order().as_text()]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
+        yield child
+
+
+def waits_for_a_lock(child: "subprocess.Popen[str]") -> bool:
+    """Once it does; no when it has ended instead. proc_locks(5): a waiter's line has an arrow."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while child.poll() is None:
+        lines = map(str.split, Path("/proc/locks").read_text().splitlines())
+        if any(line[1] == "->" and line[5] == str(child.pid) for line in lines):
+            return True
+        assert time.monotonic() < deadline, "it neither waits nor ends"
+    return False
+
+
+def test_who_writes_waits_until_another_has_written(files: Files) -> None:
+    """Else each would remove the arrays of the other that no table names yet."""
+    folder = os.open(files.cache, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    with another_child(files) as child:
+        is_waiting, written = waits_for_a_lock(child), list(files.cache.iterdir())
+        os.close(folder)
+        answer = child.communicate()[0]
+    assert (is_waiting, written) == (True, [])
+    map_table(Path(json.loads(answer)["index"]))
+
+
+@pytest.mark.parametrize("kind", ["json", "arrays"])
+def test_what_a_killed_child_has_left_is_removed(files: Files, kind: str) -> None:
+    files.compile()
+    table = next(files.cache.glob(f"*.{kind}"))
+    for draft in (table.with_name(f"{table.name}.new"), files.cache / f"older.{kind}.new"):
+        draft.write_bytes(b"half")
+        os.chown(draft, 65534, 65534)
+    files.append("ALL: 203.0.113.1\n")
+    files.compile()
+    assert list(files.cache.glob("*.new")) == []
+
+
+@pytest.mark.parametrize("harm", ["foreign", "damaged", "folder"])
+def test_an_index_that_can_t_be_read_keeps_nobody_from_writing(files: Files, harm: str) -> None:
+    index = files.cache / "other-1.json"
+    match harm:
+        case "foreign":
+            index.write_text("{}")
+            os.chown(index, 65534, 65534)
+        case "damaged":
+            index.write_bytes(b"\xff")
+        case _:
+            index.mkdir()
+    assert files.compile().compiled
