@@ -19,6 +19,9 @@ UNITS = {"socketgate@echod.service", "socketgate@echod-2.service"}
 SHARED = "[Socket]\nReusePort=yes\n"
 OF_SECOND = f"[Socket]\nListenStream={PORT}\nReusePort=yes\nFileDescriptorName=echod\n"
 
+#: So many that a child compiles them (largerules.LARGE_BYTES), none of them for anybody here.
+BLOCK_LIST = "".join(f"ALL: 10.{n // 256}.{n % 256}.7\n" for n in range(12_000))
+
 #: Prints what each of so many clients hears.
 CLIENTS = """
 import socket, sys
@@ -72,3 +75,18 @@ def test_a_ban_holds_at_both_gates(two_gates: Box) -> None:
     assert heard(two_gates) == [""] * COUNT
     two_gates.run("socketgate", "unban", "127.0.0.1", "--daemon", "echod")
     assert heard(two_gates) == ["hello"] * COUNT
+
+
+def mapped(box: Box, unit: str) -> set[str]:
+    """The files with arrays that a gate has in memory; inode and path."""
+    pid = box.unit(unit, "MainPID")["MainPID"]
+    lines = box.run("cat", f"/proc/{pid}/maps").stdout.splitlines()
+    return {" ".join(line.split()[4:]) for line in lines if line.endswith(".arrays")}
+
+
+def test_gates_with_the_same_large_rules_have_them_in_memory_once(two_gates: Box) -> None:
+    rules(two_gates, deny=BLOCK_LIST)
+    two_gates.run("socketgate", "reload")
+    tables = [mapped(two_gates, unit) for unit in sorted(UNITS)]
+    assert len(tables[0]) == 1
+    assert tables[1] == tables[0]

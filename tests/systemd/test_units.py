@@ -271,7 +271,7 @@ def test_the_gate_writes_nowhere_but_in_its_folders(echo_box: Box) -> None:
         {
             "/run/socketgate/gate/each",
             "/var/lib/socketgate/each",
-            "/var/cache/socketgate/each",
+            "/var/cache/socketgate/tables",
         },
     )
 
