@@ -86,6 +86,7 @@ def mapped(box: Box, unit: str) -> set[str]:
 
 def test_gates_with_the_same_large_rules_have_them_in_memory_once(two_gates: Box) -> None:
     rules(two_gates, deny=BLOCK_LIST)
+    two_gates.run("systemctl", "start", *UNITS)
     two_gates.run("socketgate", "reload")
     tables = [mapped(two_gates, unit) for unit in sorted(UNITS)]
     assert len(tables[0]) == 1
