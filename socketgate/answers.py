@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from socketgate.bans import NEVER, Ban
-from socketgate.varlink import Interface, Method
+from socketgate.varlink import Interface, Signature
 
 INTERFACE = "io.socketgate.Gate"
 
@@ -249,12 +249,12 @@ DEFINITION = Interface(
     name=INTERFACE,
     about="What a gate does and decides. See docs/control.md.",
     methods=(
-        Method("Status", Status, StatusAnswer),
-        Method("Counters", Counters, CountersAnswer),
-        Method("Rules", Rules, RulesState),
-        Method("Bans", ListBans, BansAnswer),
-        Method("Explain", Explain, ExplainAnswer),
-        Method("Reload", Reload, ReloadAnswer),
+        Signature("Status", Status, StatusAnswer),
+        Signature("Counters", Counters, CountersAnswer),
+        Signature("Rules", Rules, RulesState),
+        Signature("Bans", ListBans, BansAnswer),
+        Signature("Explain", Explain, ExplainAnswer),
+        Signature("Reload", Reload, ReloadAnswer),
     ),
     errors={
         "ReloadFailed": ReloadFailed,

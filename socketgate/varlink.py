@@ -80,8 +80,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
-    """A method for the interface's text: what it takes and what it answers."""
+class Signature:
+    """A method as the interface's text has it: what it takes and what it answers."""
 
     name: str
     takes: type
@@ -94,7 +94,7 @@ class Interface:
 
     name: str
     about: str
-    methods: tuple[Method, ...]
+    methods: tuple[Signature, ...]
     errors: Mapping[str, type] = field(default_factory=dict)
 
 

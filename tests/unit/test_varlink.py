@@ -16,9 +16,9 @@ from socketgate.varlink import (
     Call,
     CallFailed,
     Interface,
-    Method,
     NotVarlink,
     OtherAnswer,
+    Signature,
     ask,
     describe,
     encode,
@@ -57,7 +57,7 @@ class Nothing(TypedDict):
 TREES = Interface(
     name="org.example.Trees",
     about="Trees.",
-    methods=(Method("Grow", Nothing, Tree),),
+    methods=(Signature("Grow", Nothing, Tree),),
     errors={"TooTall": Leaf},
 )
 TREES_TEXT = """\
@@ -147,7 +147,7 @@ def test_a_type_without_a_counterpart_is_an_error() -> None:
     class Wrong(TypedDict):
         when: set[int]
 
-    wrong = Interface(name="a.B", about="", methods=(Method("C", Nothing, Wrong),))
+    wrong = Interface(name="a.B", about="", methods=(Signature("C", Nothing, Wrong),))
     with pytest.raises(TypeError, match="no counterpart"):
         describe(wrong)
 
