@@ -20,6 +20,9 @@ EVERY_DAEMON = "ALL"
 #: When a ban ends that has no end.
 NEVER = 1 << 62
 
+#: So many ends of earlier bans more than there are bans are kept before they are looked through.
+SLACK_ENDS = 1000
+
 _MAPPED = bytes(10) + b"\xff\xff"
 _BITS = {AF_INET: 32, AF_INET6: 128}
 
@@ -123,6 +126,8 @@ class Bans:
         self.count = 0
         #: bits -> length -> head -> the bans of that net, one for each daemon and origin.
         self._nets: dict[int, dict[int, dict[int, tuple[Ban, ...]]]] = {32: {}, 128: {}}
+        #: A heap of when nets are to be looked at: until, bits, length, head. What bans that were
+        #: replaced or ended have in it stays for a while.
         self._ends: list[tuple[int, int, int, int]] = []
 
     def __iter__(self) -> Iterator[Ban]:
@@ -146,6 +151,8 @@ class Bans:
             if event.until != NEVER:
                 heapq.heappush(self._ends, (event.until, net.bits, net.length, net.head))
         self._keep(net, after, len(after) - len(before))
+        if len(self._ends) > 2 * self.count + SLACK_ENDS:
+            self._forget_old_ends()
 
     def clear(self) -> None:
         """No bans at all."""
@@ -180,6 +187,10 @@ class Bans:
             for ban in heads.get(value >> (bits - length), ()):
                 if ban.until > now and (daemon is None or ban.concerns(daemon)):
                     yield ban
+
+    def _forget_old_ends(self) -> None:
+        self._ends = [(ban.until, *ban.net) for ban in self if ban.until != NEVER]
+        heapq.heapify(self._ends)
 
     def _keep(self, net: Net, bans: tuple[Ban, ...], more: int) -> None:
         lengths = self._nets[net.bits]

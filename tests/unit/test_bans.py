@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 import ipaddress
+import tracemalloc
 from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from socketgate.bans import NEVER, Ban, Bans, Net, Unban, parse_address, parse_net
+from socketgate.bans import NEVER, SLACK_ENDS, Ban, Bans, Net, Unban, parse_address, parse_net
 
 NOW = 1000
 
@@ -188,6 +189,20 @@ def test_a_ban_that_was_made_longer_is_not_forgotten_at_its_first_end() -> None:
     bans = bans_of(ban("192.0.2.7", until=NOW + 10), ban("192.0.2.7", until=NOW + 99))
     bans.expire(NOW + 50)
     assert bans.count == 1
+
+
+def test_what_a_ban_that_is_renewed_takes_up_has_an_end() -> None:
+    bans = bans_of(ban("192.0.2.8", until=NOW + 2))
+    tracemalloc.start()
+    try:
+        for seconds in range(20 * SLACK_ENDS):
+            bans.apply(ban("192.0.2.7", until=NOW + 3 + seconds))
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken < 1000 * SLACK_ENDS
+    bans.expire(NOW + 2)
+    assert [str(one.net) for one in bans] == ["192.0.2.7/32"]
 
 
 def test_clear_forgets_all() -> None:
