@@ -138,7 +138,7 @@ class AddressLines:
         return True
 
 
-#: By daemon word, in lower case.
+#: By daemon word, in lower case. None is without rules.
 AddressRules = dict[bytes, AddressLines]
 
 
@@ -149,7 +149,7 @@ def take_address_lines(reader: LineReader, table: TableName, rules: AddressRules
         return False
     block, beginning, daemon, ending, option = run[0], run[1], run[2], run[3], run[4]
     items = block[len(beginning) : -len(ending)].decode().split((ending + beginning).decode())
-    lines = rules.setdefault(daemon.lower(), AddressLines())
+    lines = rules.get(daemon.lower(), AddressLines())
     is_turned = option is not None and option.lower() != table.value.encode()
     first = rule_number(table, reader.number + 1, is_turned=is_turned)
     if b"/" not in block and b"[" not in block:
@@ -157,11 +157,14 @@ def take_address_lines(reader: LineReader, table: TableName, rules: AddressRules
         taken = len(items)
     else:
         taken = _take_one_by_one(items, lines, first)
+    if not taken:
+        return False
+    rules[daemon.lower()] = lines
     around = len(beginning) + len(ending)
     reader.position += sum(map(len, items[:taken])) + taken * around
     reader.number += taken
     reader.physical += taken
-    return taken > 0
+    return True
 
 
 def _take_one_by_one(items: list[str], lines: AddressLines, first_number: int) -> int:

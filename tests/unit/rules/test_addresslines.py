@@ -61,6 +61,10 @@ def test_other_lines_are_left(line: bytes) -> None:
     assert (lines(rules), left) == ([(0x0A090909, 0x0A090909, 1)], line)
 
 
+def test_a_daemon_of_which_nothing_is_taken_has_no_entry() -> None:
+    assert taken(b"sshd: 10.1.2.3/8\n") == ({}, b"sshd: 10.1.2.3/8\n")
+
+
 @pytest.mark.parametrize(
     ("table", "option", "is_turned"),
     [
