@@ -6,6 +6,7 @@ ahead, and what they read is lost to the backend), and is never set non-blocking
 the backend's too.
 """
 
+import contextlib
 import errno
 import os
 import select
@@ -91,6 +92,16 @@ class Connection:
     def bare_address(self) -> str:
         """The client's address as programs are told."""
         return self.client.bare_address
+
+    @contextlib.contextmanager
+    def lent(self) -> Iterator[socket.socket]:
+        """As a socket object, for as long as it takes; the descriptor stays ours."""
+        like = self.listener.sock
+        sock = socket.socket(like.family, like.type, like.proto, fileno=self.fd)
+        try:
+            yield sock
+        finally:
+            sock.detach()
 
     def close(self) -> None:
         """Close our copy, once."""

@@ -191,11 +191,8 @@ def _actions(connection: Connection) -> tuple[Action, ...]:
 
 
 def _set(connection: Connection, option: int, value: bytes, name: str, troubles: list[str]) -> None:
-    listening = connection.listener.sock
-    sock = socket.socket(listening.family, listening.type, listening.proto, fileno=connection.fd)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, option, value)
+        with connection.lent() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, option, value)
     except OSError as error:
         troubles.append(f"setsockopt {name}: {error.strerror}")
-    finally:
-        sock.detach()

@@ -99,7 +99,7 @@ async def write_banner(text: bytes, request: Request, learn: Learn) -> bytes:
 
 def send_banner(connection: Connection, text: bytes) -> None:
     """Send what goes without waiting; a client that has gone misses it."""
-    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fd)) as sock:
+    with contextlib.suppress(OSError), connection.lent() as sock:
         sock.send(text, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
 
 

@@ -98,9 +98,6 @@ def local_uid(connection: Connection) -> int | None:
     """The user at the other end of an AF_UNIX connection (unix(7), SO_PEERCRED); else None."""
     if connection.listener.sock.family != socket.AF_UNIX:
         return None
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=connection.fd)
-    try:
+    with connection.lent() as sock:
         _, uid, _ = peer_credentials(sock)
-    finally:
-        sock.detach()
     return uid

@@ -84,6 +84,14 @@ def test_closing_twice_closes_nobody_else_s_descriptor() -> None:
         os.close(reused)
 
 
+def test_a_connection_that_was_lent_as_a_socket_stays_open() -> None:
+    with listening() as listener, connected(listener) as (connection, client):
+        with connection.lent() as sock:
+            name = sock.getpeername()
+        os.write(connection.fd, b"x")
+        assert (name, client.recv(1)) == (connection.peer, b"x")
+
+
 def test_a_connection_closes_with_its_with() -> None:
     with listening() as listener, client_of(listener) as client:
         (connection,) = accepted(listener, 1)

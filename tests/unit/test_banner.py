@@ -172,12 +172,19 @@ def test_a_farewell_ends_the_connection_for_the_client_at_once() -> None:
     assert play(scene()) == b"bye"
 
 
-def test_without_a_descriptor_left_there_is_no_word_and_no_farewell() -> None:
+def test_a_banner_takes_no_descriptor() -> None:
+    with listening() as listener, connected(listener) as (connection, client):
+        with no_free_descriptor():
+            send_banner(connection, b"hello")
+        connection.close()
+        assert read_all(client) == b"hello"
+
+
+def test_without_a_descriptor_left_there_is_no_farewell() -> None:
     async def scene() -> int:
         farewells = Farewells()
         with listening() as listener, connected(listener) as (connection, _):
             with no_free_descriptor():
-                send_banner(connection, b"bye")
                 farewells.say(connection)
             count = farewells.count
         farewells.close()
