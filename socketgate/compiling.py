@@ -31,7 +31,7 @@ from socketgate.rulefiles import is_shortage, read_sources, save_sources
 from socketgate.rules.policy import Compiled, Policy
 from socketgate.rules.request import TableName
 from socketgate.rules.rule import rule_number
-from socketgate.rules.source import Source, Sources, Text
+from socketgate.rules.source import Excerpt, Source, Sources, Text
 from socketgate.rules.syntax import Parsed, host_files_of
 from socketgate.rules.table import PolicyKey, RuleTable, build_table, digest_of
 from socketgate.tablefile import FileState, Prepared, write_table
@@ -128,9 +128,9 @@ def _excerpt(source: Source, parsed: Parsed) -> Source:
 
 
 def _stub(source: Source) -> Source:
-    """A large host file is there by its addresses, which are compiled."""
+    """A large host file is there by its addresses, which are compiled, and by its hash."""
     is_large = isinstance(source, Text) and len(source.data) > LARGE_BYTES
-    return Text(b"") if is_large else source
+    return Excerpt((), 0, whole=_hash(source)) if is_large else source
 
 
 def _check_host_files(sources: Sources, policies: Iterable[Policy]) -> None:

@@ -31,7 +31,7 @@ from socketgate.rules.source import Absent, Directory, Excerpt, Part, Source, So
 from socketgate.rules.table import PolicyKey
 
 #: Rises with every change of what is written here or of what it means.
-VERSION = 3
+VERSION = 4
 
 #: How many tables of one daemon are kept: the one in use, and one to go back to.
 MAX_KEPT = 2

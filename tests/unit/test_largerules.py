@@ -127,6 +127,21 @@ def test_a_large_host_file_is_there_by_its_addresses(files: Files, tmp_path: Pat
     assert_same(table_of(files.compile()), files)
 
 
+def test_a_large_host_file_that_was_changed_is_not_taken_for_itself(
+    files: Files, tmp_path: Path
+) -> None:
+    """Else a reload would find that nothing has changed, and a ban in it would never hold."""
+    hosts = tmp_path / "hosts"
+    hosts.write_text("192.0.2.99\n" * (LARGE_BYTES // 10))
+    files.deny.write_text(f"ALL: {hosts}\n")
+    before = files.compile()
+    with hosts.open("a") as file:
+        file.write("198.51.100.77\n")
+    after = files.compile()
+    assert before.sources != after.sources
+    assert table_of(before) != table_of(after)
+
+
 def test_a_large_host_file_with_all_is_not_compiled_here(files: Files, tmp_path: Path) -> None:
     """ALL matches clients without an address too, whom no span has."""
     hosts = tmp_path / "hosts"

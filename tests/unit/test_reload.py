@@ -15,7 +15,7 @@ from socketgate.rules.request import Access
 from socketgate.rules.source import Text
 from socketgate.rules.verdict import Verdict
 from tests.support.build import request
-from tests.support.largefiles import Files
+from tests.support.largefiles import KEY, Files
 from tests.support.waiting import Calls, Happenings, let_the_loop_turn, play
 
 BROKEN = "sshd 192.0.2.7\n"
@@ -542,6 +542,27 @@ def test_a_host_file_that_is_wrong_beside_a_large_file_is_watched(tmp_path: Path
         await rules.settled()
         await rules.close()
         assert ("never matches" in rules.last_error, str(foes) in rules.paths) == (True, True)
+
+    play(scene())
+
+
+def test_what_is_written_to_a_large_host_file_holds(tmp_path: Path) -> None:
+    files = Files(tmp_path)
+    foes = tmp_path / "foes"
+    foes.write_text("203.0.113.9\n" * (LARGE_BYTES // 10))
+    files.allow.write_text("")
+    files.deny.write_text(f"ALL: {foes}\n")
+
+    async def scene() -> None:
+        config, compiler = files.order().config, Compiler(files.order())
+        rules = RulesInForce(config, None, on_change=Calls(), on_settled=Calls(), compiler=compiler)
+        with foes.open("a") as file:
+            file.write("203.0.113.10\n")
+        rules.reload()
+        await rules.settled()
+        await rules.close()
+        verdict = rules.table.policy(*KEY).verdict("203.0.113.10")
+        assert (rules.generation, verdict and verdict.access) == (2, Access.DENY)
 
     play(scene())
 
