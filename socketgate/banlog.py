@@ -39,10 +39,10 @@ class Header(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """What a stretch of a store says; the numbers of the lines in it that say nothing."""
+    """What a stretch of a store says, and how many lines of it say nothing."""
 
     events: list[Event]
-    bad_lines: list[int]
+    bad_count: int
 
 
 def parse_header(data: bytes) -> Header:
@@ -93,15 +93,16 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def parse_lines(data: bytes, first_line: int = 1) -> Reading:
+def parse_lines(data: bytes) -> Reading:
     """Every line that can be read counts, whatever stands between them."""
-    reading = Reading([], [])
-    for number, line in enumerate(data.decode("utf-8", "replace").split("\n")[:-1], first_line):
+    events: list[Event] = []
+    bad_count = 0
+    for line in data.decode("utf-8", "replace").split("\n")[:-1]:
         try:
-            reading.events.append(parse_event(line))
+            events.append(parse_event(line))
         except ValueError:
-            reading.bad_lines.append(number)
-    return reading
+            bad_count += 1
+    return Reading(events, bad_count)
 
 
 def read_log(data: bytes) -> tuple[Reading, bool]:
@@ -111,5 +112,5 @@ def read_log(data: bytes) -> tuple[Reading, bool]:
     except StoreDamaged:
         return parse_lines(data + b"\n"), True
     body = data[data.index(b"\n") + 1 :]
-    reading = parse_lines(body, 2)
-    return reading, bool(reading.bad_lines) or not data.endswith(b"\n")
+    reading = parse_lines(body)
+    return reading, bool(reading.bad_count) or not data.endswith(b"\n")

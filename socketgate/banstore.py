@@ -180,7 +180,6 @@ class StoreReader:
         self._fd = -1
         self._id = ""
         self._offset = 0
-        self._line = 1
         #: The last try to read it failed: there may be bans that don't count yet.
         self.is_behind = False
 
@@ -219,7 +218,7 @@ class StoreReader:
         """Another file is there, or none. The bans stay as they are until it is read."""
         earlier = (self._id, self._offset)
         self.close()
-        self._id, self._offset, self._line = "", 0, 1
+        self._id, self._offset = "", 0
         try:
             self._fd = os.open(self.path, os.O_RDONLY | _OPEN)
         except FileNotFoundError:
@@ -257,12 +256,12 @@ class StoreReader:
     def _take_in(self, data: bytes) -> list[str]:
         """Every complete line after those taken in already."""
         data = data[: data.rfind(b"\n") + 1]
-        reading = parse_lines(data, self._line)
+        reading = parse_lines(data)
         self._offset += len(data)
         for event in reading.events:
             self._bans.apply(event)
-        if reading.bad_lines and self._id:
-            left_out = count(len(reading.bad_lines), "damaged line")
+        if reading.bad_count and self._id:
+            left_out = count(reading.bad_count, "damaged line")
             return [f"{self.path}: {left_out} left out: {REMEDY}"]
         return []
 

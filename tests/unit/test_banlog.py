@@ -99,12 +99,12 @@ def test_another_file_is_no_store(data: bytes) -> None:
     ],
 )
 def test_a_damaged_line_does_not_count(line: str) -> None:
-    assert parse_lines(f"{line}\n".encode()) == ([], [1])
+    assert parse_lines(f"{line}\n".encode()) == ([], 1)
 
 
 def test_what_can_be_read_between_damaged_lines_counts() -> None:
-    reading = parse_lines(b"rubbish\n" + encode_event(BAN) + b"\xff\0\n", 5)
-    assert (reading.events, reading.bad_lines) == ([BAN], [5, 7])
+    reading = parse_lines(b"rubbish\n" + encode_event(BAN) + b"\xff\0\n")
+    assert (reading.events, reading.bad_count) == ([BAN], 2)
 
 
 def test_a_line_without_its_newline_does_not_count_yet() -> None:
