@@ -76,6 +76,12 @@ def parse_address(text: str) -> tuple[int, int]:
     return 8 * len(packed), int.from_bytes(packed, "big")
 
 
+def without_brackets(address: str) -> str:
+    """The address in `[2001:db8::7]`: so it stands where a colon has a meaning, as in the rules."""
+    inner = address[1:-1]
+    return inner if address == f"[{inner}]" else address
+
+
 def parse_net(text: str, six_length: int = 128) -> Net:
     """`192.0.2.7`, `192.0.2.0/24`, `2001:db8::/32`; bits after the length don't matter.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
 from socketgate.accounts import look_up_account
+from socketgate.bans import without_brackets
 from socketgate.judge import Judgement, judge, judge_by_known
 from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
@@ -145,7 +146,7 @@ def canonical_address(text: str) -> str | None:
 
     A zone is left as it is.
     """
-    address, percent, zone = text.removeprefix("[").removesuffix("]").partition("%")
+    address, percent, zone = without_brackets(text).partition("%")
     family = AF_INET6 if ":" in address else AF_INET
     try:
         return inet_ntop(family, inet_pton(family, address)) + percent + zone

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from socketgate.bans import EVERY_DAEMON, Net, parse_address, parse_net
+from socketgate.bans import EVERY_DAEMON, Net, parse_address, parse_net, without_brackets
 from socketgate.banstore import Store
 from socketgate.cli.streams import complain
 from socketgate.configfiles import read_files
@@ -85,7 +85,7 @@ def nets(texts: Sequence[str], six_length: int | None) -> list[Net]:
         if "%" in text:
             raise ConfigError(f"{text!r}: leave the zone out: a ban counts on every link")
     try:
-        found = [parse_net(_without_brackets(text), six_length or SINGLE) for text in texts]
+        found = [_net(text, six_length or SINGLE) for text in texts]
     except ValueError as error:
         raise ConfigError(str(error)) from error
     for text, net in zip(texts, found, strict=True):
@@ -96,8 +96,9 @@ def nets(texts: Sequence[str], six_length: int | None) -> list[Net]:
     return found
 
 
-def _without_brackets(text: str) -> str:
-    return text[1:].replace("]", "", 1) if text.startswith("[") else text
+def _net(text: str, six_length: int) -> Net:
+    address, slash, length = text.partition("/")
+    return parse_net(without_brackets(address) + slash + length, six_length)
 
 
 def own_address() -> str:

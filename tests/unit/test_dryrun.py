@@ -101,6 +101,8 @@ def test_a_rules_lines_are_those_of_its_file(text: str, line: int, lines: list[b
         ("192.0.2.7", "192.0.2.7"),
         ("2001:DB8:0::1", "2001:db8::1"),
         ("[::1]", "::1"),
+        ("[::1", None),
+        ("::1]", None),
         ("fe80::1%lo", "fe80::1%lo"),
         ("::ffff:192.0.2.7", "::ffff:192.0.2.7"),
         ("192.0.2.07", None),

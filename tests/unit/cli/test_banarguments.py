@@ -77,6 +77,14 @@ def test_ipv6_may_be_written_as_in_the_rules(text: str, name: str) -> None:
     assert [net.name for net in nets([text], None)] == [name]
 
 
+@pytest.mark.parametrize(
+    "text", ["[2001:db8::7", "2001:db8::7]", "[2001:db8::/32]", "[[::1]]", "[]"]
+)
+def test_brackets_stand_on_both_sides_of_the_address(text: str) -> None:
+    with pytest.raises(ConfigError, match="is no IPv4 or IPv6 address"):
+        nets([text], None)
+
+
 def test_what_is_no_net_is_an_error_for_the_admin() -> None:
     with pytest.raises(ConfigError, match=r"'host\.example' is no IPv4 or IPv6 address"):
         nets(["192.0.2.7", "host.example"], 128)
