@@ -128,7 +128,10 @@ def parse(name: str, words: Sequence[str]) -> argparse.Namespace:
     parser = Parser(prog=f"socketgate {name}", description=verb.HELP)
     verb.configure(parser)
     parser.set_defaults(run=verb.run)
-    return parser.parse_args(words) if name in PROGRAMS else parser.parse_intermixed_args(words)
+    if name in PROGRAMS:
+        return parser.parse_args(words)
+    ends_options = words[-1:] == ["--"]  # and nothing comes after: argparse takes it for a word
+    return parser.parse_intermixed_args(words[:-1] if ends_options else words)
 
 
 def unknown_verb(word: str) -> str:

@@ -119,6 +119,7 @@ def test_what_was_typed_says_what_to_run() -> None:
         pytest.param("top --count 1 NAME --json", "name", "NAME", id="top"),
         pytest.param("reload --json NAME", "name", "NAME", id="reload"),
         pytest.param("import xinetd A --json B", "files", ["A", "B"], id="import"),
+        pytest.param("check --strict --no-lookups --", "strict", True, id="two-dashes-alone"),
         pytest.param("unit --listen 1 NAME --json -- P -i", "name", "NAME", id="unit"),
         pytest.param("unit N --listen 1 -- P -i --x", "program", ["P", "-i", "--x"], id="program"),
         pytest.param("launch --max 1 P -i", "command", ["P", "-i"], id="launch"),
