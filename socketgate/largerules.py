@@ -9,6 +9,7 @@
 What may take long is said at each function; everything else here is cheap.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -28,8 +29,8 @@ from socketgate.tablefile import (
     FileState,
     NotUsable,
     Prepared,
+    indexes,
     map_table,
-    newest_index,
 )
 from socketgate.wording import count
 
@@ -121,22 +122,22 @@ def is_grown(before: Status | None, now: Status | None) -> bool:
 
 
 def find_prepared(order: Order) -> tuple[Prepared, Sources] | None:
-    """The table compiled last, and what its files are now, if that is still what they hold.
+    """A table compiled earlier, and what its files are now, if that is still what they hold.
 
-    May take long: reads the table through.
+    May take long: reads tables through.
     """
-    newest = newest_index(order.folder, order.keys)
-    if newest is None:
-        return None
-    try:
-        prepared = map_table(newest)
-    except NotUsable:
-        return None
+    for index in indexes(order.folder, order.keys):
+        with contextlib.suppress(NotUsable):
+            prepared = map_table(index)
+            if _is_ordered(prepared, order) and (sources := appended_to(prepared)) is not None:
+                return prepared, sources
+    return None
+
+
+def _is_ordered(prepared: Prepared, order: Order) -> bool:
+    """Whether it is of these files, with mistakes meaning what they do now."""
     origins = prepared.sources.allow_origin, prepared.sources.deny_origin
-    if origins != main_files(order.config) or prepared.on_error is not order.config.on_error:
-        return None
-    sources = appended_to(prepared)
-    return None if sources is None else (prepared, sources)
+    return origins == main_files(order.config) and prepared.on_error is order.config.on_error
 
 
 def appended_to(prepared: Prepared) -> Sources | None:

@@ -132,9 +132,9 @@ def index_path(folder: Path, digest: str, keys: Iterable[PolicyKey]) -> Path:
     return folder / f"{_names(keys)}-{digest[:32]}.json"
 
 
-def newest_index(folder: Path, keys: Iterable[PolicyKey]) -> Path | None:
-    """The table that was written last for these daemons."""
-    return max(folder.glob(f"{_names(keys)}-*.json"), key=_age, default=None)
+def indexes(folder: Path, keys: Iterable[PolicyKey]) -> list[Path]:
+    """The tables for these daemons, first the one that was written last."""
+    return _newest_first(folder.glob(f"{_names(keys)}-*.json"))
 
 
 def _names(keys: Iterable[PolicyKey]) -> str:
@@ -247,7 +247,7 @@ def _read_ours(path: Path) -> bytes:
 
 def _open_ours(path: Path) -> int:
     """Open a file that nobody but us, or root, can have written. Raises NotUsable, OSError."""
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
     status = os.fstat(fd)
     is_ours = status.st_uid in (0, os.geteuid())
     if not is_ours or not stat.S_ISREG(status.st_mode) or status.st_mode & 0o022:
@@ -273,10 +273,11 @@ def _replace(path: Path, data: bytes) -> None:
 def _forget_old(folder: Path, path: Path) -> None:
     """Remove the older tables of the same daemons, arrays that no table has any more, and drafts.
 
-    A draft that is left was the work of a child that was killed.
+    The table just written stays, though the clock went back and the others look newer. A draft that
+    is left was the work of a child that was killed.
     """
-    mine = sorted(folder.glob(f"{path.name.partition('-')[0]}-*.json"), key=_age, reverse=True)
-    for old in mine[MAX_KEPT:]:
+    others = set(folder.glob(f"{path.name.partition('-')[0]}-*.json")) - {path}
+    for old in _newest_first(others)[MAX_KEPT - 1 :]:
         old.unlink(missing_ok=True)
     used: set[str] = set()
     for index in folder.glob("*.json"):
@@ -287,10 +288,13 @@ def _forget_old(folder: Path, path: Path) -> None:
             file.unlink(missing_ok=True)
 
 
-def _age(path: Path) -> float:
-    """When it was written."""
+def _newest_first(paths: Iterable[Path]) -> list[Path]:
+    return sorted(paths, key=_time_written, reverse=True)
+
+
+def _time_written(path: Path) -> float:
     try:
-        return path.stat().st_mtime
+        return path.lstat().st_mtime
     except FileNotFoundError:
         return 0.0  # another gate has just removed it
 

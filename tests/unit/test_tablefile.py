@@ -14,9 +14,13 @@ import pytest
 
 from socketgate.compiling import answer_to
 from socketgate.largerules import Order, find_prepared
-from socketgate.tablefile import NotUsable, map_table, newest_index
+from socketgate.rules.table import digest_of
+from socketgate.tablefile import NotUsable, indexes, map_table
 from tests.support.largefiles import KEY, Files
 from tests.support.waiting import PATIENCE_SECONDS
+
+#: A time of change that is still to come.
+LATER = 2**33
 
 #: A child of another gate.
 CHILD = "from socketgate.compiling import main; main()"
@@ -53,8 +57,7 @@ def test_a_compiled_file_that_may_not_be_ours_is_not_believed(
 
 def test_a_compiled_file_of_another_version_is_not_believed(files: Files) -> None:
     files.compile()
-    index = newest_index(files.cache, [KEY])
-    assert index is not None
+    (index,) = indexes(files.cache, [KEY])
     index.write_bytes(index.read_bytes().replace(b'"version": ', b'"version": 1', 1))
     with pytest.raises(NotUsable, match="version"):
         map_table(index)
@@ -67,8 +70,7 @@ def test_a_compiled_file_of_another_shape_is_not_believed(
 ) -> None:
     """Though its checksum is right."""
     files.compile()
-    index = newest_index(files.cache, [KEY])
-    assert index is not None
+    (index,) = indexes(files.cache, [KEY])
     head, _, body = index.read_bytes().partition(b"\n")
     about, contents = json.loads(head), json.loads(body)
     del contents[key]
@@ -104,6 +106,32 @@ def test_old_tables_are_removed(files: Files) -> None:
         files.compile()
     assert len(list(files.cache.glob("*.json"))) == 2
     assert len(list(files.cache.glob("*.arrays"))) == 2
+
+
+def test_the_clock_may_go_back(files: Files) -> None:
+    """The tables of before look newer than the one just written, and are of other rules."""
+    for number in range(4):
+        files.deny.write_text(f"ALL: 203.0.113.{number}\n")
+        files.compile()
+        for index in indexes(files.cache, [KEY]):
+            os.utime(index, (LATER, LATER))
+    files.deny.write_text("ALL: 203.0.113.4\n")
+    files.compile()
+    assert len(indexes(files.cache, [KEY])) == 2
+    found = find_prepared(files.order())
+    assert found is not None
+    assert found[0].digest == digest_of(files.sources()).hex()
+
+
+def test_nobody_waits_for_a_pipe_in_the_place_of_a_table(files: Files) -> None:
+    files.compile()
+    arrays = next(files.cache.glob("*.arrays"))
+    arrays.unlink()
+    for path in (arrays, files.cache / "other-1.json"):
+        os.mkfifo(path)
+    words = [sys.executable, "-c", CHILD, files.order().as_text()]
+    answer = subprocess.run(words, check=True, stdout=subprocess.PIPE, timeout=PATIENCE_SECONDS)
+    map_table(Path(json.loads(answer.stdout)["index"]))
 
 
 @contextlib.contextmanager
