@@ -29,6 +29,14 @@ CLIENT_GONE = frozenset(
         errno.ETIMEDOUT, errno.EINTR,
     }
 )  # fmt: skip
+#: accept(2): what there is too little of, in words for who can change it.
+_MEMORY = "the machine, or MemoryMax= in the gate's unit, leaves no more memory"
+SHORT_OF = {
+    errno.EMFILE: "raise LimitNOFILE= in the gate's unit",
+    errno.ENFILE: "raise fs.file-max: see sysctl(8)",
+    errno.ENOBUFS: _MEMORY,
+    errno.ENOMEM: _MEMORY,
+}
 #: tcp(7), struct tcp_info up to tcpi_unacked, which of a listener is the length of its queue.
 TCP_INFO_BYTES, UNACKED = 28, 24
 
@@ -37,10 +45,11 @@ NO_BACKEND: frozenset[str] = frozenset()
 
 
 class CannotAccept(Exception):
-    """accept(2) lacks descriptors or memory (EMFILE, ENFILE, ENOBUFS, ENOMEM), or worse.
+    """accept(2) lacks descriptors or memory, or worse. The text says what, and what to change."""
 
-    The text says what.
-    """
+    def __init__(self, error: OSError) -> None:
+        remedy = SHORT_OF.get(error.errno or 0)
+        super().__init__(f"{error.strerror} ({remedy})" if remedy else error.strerror)
 
 
 class Connection:
@@ -139,7 +148,7 @@ def accept_burst(
         except OSError as error:
             if error.errno in CLIENT_GONE:
                 continue
-            raise CannotAccept(error.strerror) from error
+            raise CannotAccept(error) from error
         taken.append(Connection(fd, peer, listener, next(numbers)))
 
 

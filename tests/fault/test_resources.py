@@ -2,6 +2,7 @@
 """Descriptors run out, journald doesn't read, clients flood: the gate serves on, stays small."""
 
 import contextlib
+import errno
 import resource
 import signal
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.accept import SHORT_OF
 from socketgate.backend import Listener
 from tests.support.running import RunningGate, listening
 
@@ -85,8 +87,10 @@ def test_a_machine_out_of_descriptors_is_waited_for(tmp_path: Path, port: socket
         before = resource.prlimit(gate.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(gate.pid, resource.RLIMIT_NOFILE, (5, before[1]))
         with socket.create_connection(port.getsockname(), WAIT_SECONDS) as client:
-            text = "test: accept: Too many open files; clients wait in the kernel's queue"
-            gate.wait_entries(1, MESSAGE=text)
+            error = f"Too many open files ({SHORT_OF[errno.EMFILE]})"
+            gate.wait_entries(
+                1, MESSAGE=f"test: accept: {error}; clients wait in the kernel's queue"
+            )
             resource.prlimit(gate.pid, resource.RLIMIT_NOFILE, before)
             assert client.recv(1) == b""
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.accept import SHORT_OF
 from socketgate.backend import Listener
 from tests.fault.injected import answered
 from tests.support.running import RunningGate, listening
@@ -90,7 +91,8 @@ def assert_greeted(waiting: list[socket.socket]) -> None:
 def test_who_can_t_be_accepted_waits_in_the_kernel_s_queue(
     tmp_path: Path, port: socket.socket, error: int
 ) -> None:
-    text = f"test: accept: {os.strerror(error)}; clients wait in the kernel's queue"
+    why = f"{os.strerror(error)} ({SHORT_OF[error]})"
+    text = f"test: accept: {why}; clients wait in the kernel's queue"
     with gate_in(tmp_path, port, DENY_ALL) as gate:
         with answered(gate.pid, "accept4", error), clients(port, CLIENTS) as waiting:
             gate.wait_entries(1, MESSAGE=text)

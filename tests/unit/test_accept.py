@@ -131,12 +131,25 @@ def test_out_of_descriptors_the_queue_keeps_the_client() -> None:
         os.close(lowest_free)
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
         try:
-            with pytest.raises(CannotAccept, match="Too many open files"):
+            with pytest.raises(CannotAccept, match="LimitNOFILE="):
                 accepted(listener, 1)
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
         (connection,) = accepted(listener, 1)
         connection.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (errno.EMFILE, "Too many open files (raise LimitNOFILE= in the gate's unit)"),
+        (errno.ENFILE, "Too many open files in system (raise fs.file-max"),
+        (errno.ENOMEM, "Cannot allocate memory (the machine, or MemoryMax="),
+        (errno.EBADF, "Bad file descriptor"),
+    ],
+)
+def test_who_can_t_accept_says_what_to_change(number: int, text: str) -> None:
+    assert str(CannotAccept(OSError(number, os.strerror(number)))).startswith(text)
 
 
 def test_out_of_descriptors_those_taken_before_are_not_lost() -> None:

@@ -378,9 +378,8 @@ def test_out_of_descriptors_clients_wait_and_it_is_said_once(
             assert await stage.outcomes(1) == ["refused"]
 
     staged(tmp_path, scene, deny=DENY_ALL)
-    assert [record.getMessage() for record in caplog.records] == [
-        "sshd: accept: Too many open files; clients wait in the kernel's queue"
-    ]
+    (record,) = caplog.records
+    assert "accept: Too many open files (raise LimitNOFILE=" in record.getMessage()
 
 
 def test_a_client_that_left_before_it_was_decided_is_no_error(tmp_path: Path) -> None:
