@@ -3,7 +3,7 @@ import pytest
 
 from socketgate.rules.request import TableName
 from socketgate.rules.source import Absent, Directory, Source, Sources, Text, Unreadable
-from socketgate.rules.syntax import Parsed, host_files_named, parse
+from socketgate.rules.syntax import Parsed, host_files_named, may_name_a_file, parse
 
 
 def parsed(data: bytes) -> Parsed:
@@ -63,6 +63,23 @@ def test_a_file_that_cant_be_read_is_broken_from_the_start() -> None:
 def test_host_files_are_named_in_rules(rules: bytes, paths: set[bytes]) -> None:
     assert host_files_named(Sources(deny=Text(rules))) == paths
     assert host_files_named(Sources(allow=Text(rules))) == paths
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (b"ALL:/x\n", True),
+        (b"ALL: 192.0.2.0/24 /x\n", True),
+        (b"ALL: a,/x\n", True),
+        (b"a@/x: ALL\n", True),
+        (b"ALL: 192.0.2.0/24\n", False),
+        (b"/x: ALL\n", False),
+        (b"ALL: 192.0.2.7\n", False),
+        (b"", False),
+    ],
+)
+def test_a_slash_names_a_file_only_where_a_word_begins(rules: bytes, expected: bool) -> None:
+    assert may_name_a_file(rules) is expected
 
 
 def test_host_files_are_named_in_host_files() -> None:
