@@ -195,9 +195,14 @@ class RulesInForce:
     ) -> None:
         """The same, once it is known whether the users and groups that options name exist."""
         with settling:
-            uses = accounts_named(table)
-            found = await beside_the_loop(account_faults, uses, max_seconds=ACCOUNT_SECONDS)
-            self._offer(sources, table, [Mistake(one.code, one.advice) for one in found])
+            self._offer(sources, table, await beside_the_loop(self._account_mistakes, table))
+
+    def _account_mistakes(self, table: RuleTable) -> list[Mistake]:
+        """May take `ACCOUNT_SECONDS`."""
+        if self._config.on_error is OnError.LIBWRAP:
+            return []
+        found = account_faults(accounts_named(table), max_seconds=ACCOUNT_SECONDS)
+        return [Mistake(one.code, one.advice) for one in found]
 
     async def close(self) -> None:
         """No more reloads; the kept copy is complete."""
@@ -242,7 +247,7 @@ class RulesInForce:
         with self._settling_ends():
             made = await compiler.appended()
             if made is not None:
-                self._offer_unless_same(made)
+                await self._offer_unless_same(made)
             self._is_compiling = made is None
         if made is None:
             with self._settling_ends():
@@ -250,7 +255,7 @@ class RulesInForce:
 
     async def _make_all(self, compiler: Compiler) -> None:
         try:
-            self._offer_unless_same(await compiler.compile())
+            await self._offer_unless_same(await compiler.compile())
         except WrongRules as wrong:
             self._host_files = wrong.host_files
             self._reject(wrong.mistakes)
@@ -259,7 +264,7 @@ class RulesInForce:
                 raise
             log.warning("the rules are compiled in the gate itself: %s", error)
             sources = await beside_the_loop(self._read)
-            self._offer_unless_same((sources, await beside_the_loop(build_table, sources)))
+            await self._offer_unless_same((sources, await beside_the_loop(build_table, sources)))
 
     def _made(self) -> None:
         task, self._making = self._making, None
@@ -282,13 +287,13 @@ class RulesInForce:
         self._reload_at(self._loop.time() + (COMPILE_AGAIN_SECONDS if is_dear else AGAIN_SECONDS))
         self._end_settling()
 
-    def _offer_unless_same(self, made: Made) -> None:
+    async def _offer_unless_same(self, made: Made) -> None:
         sources, table = made
         self._host_files = frozenset(sources.host_files)
         if sources == self.sources:
             self._accept()
         else:
-            self._offer(sources, table)
+            self._offer(sources, table, await beside_the_loop(self._account_mistakes, table))
 
     def _offer(self, sources: Sources, table: RuleTable, more: Sequence[Mistake] = ()) -> None:
         """Put a table in force, if it may be."""

@@ -546,6 +546,24 @@ def test_a_host_file_that_is_wrong_beside_a_large_file_is_watched(tmp_path: Path
     play(scene())
 
 
+def test_a_user_who_is_not_there_is_a_mistake_when_appended_to_a_large_file(
+    tmp_path: Path,
+) -> None:
+    files = Files(tmp_path)
+    files.deny.write_text("ALL: 203.0.113.9\n" * (LARGE_BYTES // 16))
+
+    async def scene() -> None:
+        config, compiler = files.order().config, Compiler(files.order())
+        rules = RulesInForce(config, None, on_change=Calls(), on_settled=Calls(), compiler=compiler)
+        files.append("sshd: 203.0.113.10 : user nosuch : allow\n")
+        rules.reload()
+        await rules.settled()
+        await rules.close()
+        assert (rules.generation, "unknown user" in rules.last_error) == (1, True)
+
+    play(scene())
+
+
 def test_what_is_written_to_a_large_host_file_holds(tmp_path: Path) -> None:
     files = Files(tmp_path)
     foes = tmp_path / "foes"
