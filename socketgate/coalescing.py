@@ -23,7 +23,7 @@ class CoalescingSelector(selectors.EpollSelector):
         self._is_wanted = False
 
     def coalesce(self) -> None:
-        """Look later, once: a burst has been taken, and nobody is left."""
+        """Look later, once: what there was has been dealt with, and more is about to come."""
         self._is_wanted = True
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:

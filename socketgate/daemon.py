@@ -251,6 +251,7 @@ class Daemon:
                 on_end=on_end,
                 report=lambda text: log.warning("%s: %s", listener.name, text),
                 store=self._store,
+                coalesce=self._coalesce,
             ),
         )
 

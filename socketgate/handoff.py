@@ -88,7 +88,9 @@ class Handoff:
         on_end: Callable[[Connection, Outcome], None],
         report: Callable[[str], None],
         store: DescriptorStore | None = None,
+        coalesce: Callable[[], None] = lambda: None,
     ) -> None:
+        """`coalesce` has the loop look a little later: answers that come one by one, together."""
         self.backends = [Backend(str(path)) for path in config.backend]
         self.held_count = 0
         self._is_channel_mode = config.handoff is HandoffMode.CHANNEL
@@ -97,6 +99,7 @@ class Handoff:
         self._sweep_seconds = min(SWEEP_SECONDS, patience_seconds)
         self._on_end, self._report = on_end, report
         self._store = store or DescriptorStore()
+        self._coalesce = coalesce
         self._loop = asyncio.get_running_loop()
         self._pending: collections.deque[Connection] = collections.deque()
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -217,6 +220,8 @@ class Handoff:
         self.held_count -= len(clients)
         for connection in clients:
             self._on_end(connection, HANDED_OVER)
+        if self.held_count:
+            self._coalesce()
 
     def _refused(self, backend: Backend, channel: Channel, connection: Connection) -> None:
         self._answered(backend, channel)

@@ -21,6 +21,7 @@ from tests.support.clients import connected, listening
 from tests.support.forked import as_nobody
 from tests.support.waiting import (
     PATIENCE_SECONDS,
+    Calls,
     Happenings,
     let_the_loop_turn,
     open_descriptors,
@@ -42,12 +43,14 @@ class Stage:
     ) -> None:
         self.ends = Ends()
         self.reports: list[str] = []
+        self.coalesced = Calls()
         self.handoff = Handoff(
             DaemonConfig(backend=paths, handoff=mode),
             TRUSTED,
             patience_seconds=patience_seconds,
             on_end=self._on_end,
             report=self.reports.append,
+            coalesce=self.coalesced,
         )
 
     def submit(self, *clients: Connection) -> None:
@@ -126,6 +129,21 @@ def test_a_channel_takes_client_after_client(tmp_path: Path, clients: list[Conne
             peer.answer("ACK=5")
             assert await stage.ends.wait(5) == handed_over(*clients)
         assert not backend.has_waiting()
+
+    with BackendStub(tmp_path / "b") as backend:
+        staged(scene, tmp_path / "b")
+
+
+def test_while_others_are_still_to_be_acknowledged_the_next_look_is_put_off(
+    tmp_path: Path, clients: list[Connection]
+) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.submit(*clients[:2])
+        with backend.accept() as peer:
+            for number in (1, 2):
+                peer.answer(f"ACK={number}")
+                await stage.ends.wait(number)
+                assert stage.coalesced.count == 1  # by the first
 
     with BackendStub(tmp_path / "b") as backend:
         staged(scene, tmp_path / "b")
