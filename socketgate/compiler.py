@@ -21,7 +21,6 @@ from socketgate.interpreter import words_to_run
 from socketgate.largerules import (
     CannotCompile,
     Order,
-    Status,
     appended_to,
     find_prepared,
     is_grown,
@@ -33,6 +32,7 @@ from socketgate.rules.policy import NotCovered
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable
 from socketgate.tablefile import Prepared
+from socketgate.tablesources import Status
 
 #: A child that takes longer is ended: ten million lines take half of it.
 COMPILE_SECONDS = 120.0

@@ -22,7 +22,6 @@ from socketgate.largerules import (
     LARGE_BYTES,
     CannotCompile,
     Order,
-    Status,
     all_mistakes_of,
     main_files,
     status_of,
@@ -34,7 +33,8 @@ from socketgate.rules.rule import rule_number
 from socketgate.rules.source import Excerpt, Source, Sources, Text
 from socketgate.rules.syntax import Parsed, host_files_of
 from socketgate.rules.table import PolicyKey, RuleTable, build_table, digest_of
-from socketgate.tablefile import FileState, Prepared, write_table
+from socketgate.tablefile import Prepared, write_table
+from socketgate.tablesources import FileState, Status
 
 #: What addresses and nets are written with. `ALL`, which matches clients without one too, isn't.
 ADDRESSES_ALONE = re.compile(rb"[0-9A-Fa-f:./\[\]\s]*")

@@ -26,12 +26,12 @@ from socketgate.rules.source import Excerpt, Part, Source, Sources, Text
 from socketgate.rules.syntax import may_name_a_file
 from socketgate.rules.table import PolicyKey, RuleTable, build_table
 from socketgate.tablefile import (
-    FileState,
     NotUsable,
     Prepared,
     indexes,
     map_table,
 )
+from socketgate.tablesources import FileState, Status
 from socketgate.wording import count
 
 #: Files of so many bytes together are large: some four thousand lines, ten milliseconds.
@@ -39,9 +39,6 @@ LARGE_BYTES = 128 * 1024
 
 #: No more than so many bytes are put behind what is compiled, before all is compiled anew.
 MAX_APPENDED_BYTES = 256 * 1024
-
-#: Of a file: inode, size and the times of change.
-Status = tuple[int, int, int, int]
 
 
 class CannotCompile(Exception):

@@ -27,8 +27,15 @@ from pathlib import Path
 from socketgate.config import OnError
 from socketgate.rules.flat import QuadTable, SixTable
 from socketgate.rules.policy import Compiled, Segment
-from socketgate.rules.source import Absent, Directory, Excerpt, Part, Source, Sources, Text
+from socketgate.rules.source import Sources
 from socketgate.rules.table import PolicyKey
+from socketgate.tablesources import (
+    FileState,
+    decode_sources,
+    decode_state,
+    encode_sources,
+    encode_state,
+)
 
 #: Rises with every change of what is written here or of what it means.
 VERSION = 4
@@ -47,24 +54,12 @@ ARRAYS = re.compile(r"[0-9a-f]{64}\.arrays")
 #: What the name of a file ends in that isn't complete yet.
 DRAFT = ".new"
 
+#: What comes of taking a JSON value for another kind of value.
+OF_ANOTHER_SHAPE = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
 
 class NotUsable(Exception):
     """No compiled table here that can be believed; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class FileState:
-    """What a rule file was when it was read: to see what it became.
-
-    `number` and `physical` count its lines. Lines can be appended if `is_open`.
-    """
-
-    status: tuple[int, int, int, int] | None
-    size: int
-    sha256: str
-    number: int
-    physical: int
-    is_open: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +108,14 @@ def _write(folder: Path, prepared: Prepared) -> Path:
         "digest": prepared.digest,
         "on_error": prepared.on_error.value,
         "policies": policies,
-        "sources": _encode_sources(prepared.sources),
-        "files": {name: _encode_state(state) for name, state in prepared.files.items()},
+        "sources": encode_sources(prepared.sources),
+        "files": {name: encode_state(state) for name, state in prepared.files.items()},
     }
     text = json.dumps(body)
     head = {"version": VERSION, "byteorder": sys.byteorder, "sha256": _sha256(text.encode())}
     path = index_path(folder, prepared.digest, prepared.compiled)
     _replace(path, f"{json.dumps(head)}\n{text}".encode())
     return path
-
-
-#: What comes of taking a JSON value for another kind of value.
-OF_ANOTHER_SHAPE = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 def index_path(folder: Path, digest: str, keys: Iterable[PolicyKey]) -> Path:
@@ -142,9 +133,9 @@ def _names(keys: Iterable[PolicyKey]) -> str:
 
 
 def map_table(path: Path, *, is_own: bool = False) -> Prepared:
-    """Map a table; raises NotUsable. With `is_own`, by the process that wrote it just now,
+    """Map a table; raises NotUsable.
 
-    the arrays aren't read through to check them.
+    With `is_own`, for the process that has just had it written, arrays aren't read to check them.
     """
     try:
         head, _, text = _read_ours(path).partition(b"\n")
@@ -162,11 +153,11 @@ def map_table(path: Path, *, is_own: bool = False) -> Prepared:
             )
             for entry in body["policies"]
         }
-        states = {name: _decode_state(state) for name, state in body["files"].items()}
+        states = {name: decode_state(state) for name, state in body["files"].items()}
         return Prepared(
             digest=body["digest"],
             on_error=OnError(body["on_error"]),
-            sources=_decode_sources(body["sources"]),
+            sources=decode_sources(body["sources"]),
             compiled=compiled,
             files=states,
         )
@@ -301,97 +292,3 @@ def _time_written(path: Path) -> float:
 
 def _sha256(data: bytes | memoryview) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _encode_state(state: FileState) -> list[object]:
-    return [
-        state.status, state.size, state.sha256, state.number, state.physical, state.is_open
-    ]  # fmt: skip
-
-
-def _decode_state(values: Sequence[object]) -> FileState:
-    match values:
-        case [status, int(size), str(sha256), int(number), int(physical), bool(is_open)]:
-            return FileState(_status(status), size, sha256, number, physical, is_open)
-        case _:
-            raise ValueError(f"{values!r} is no state of a file")
-
-
-def _status(values: object) -> tuple[int, int, int, int] | None:
-    match values:
-        case [int(a), int(b), int(c), int(d)]:
-            return a, b, c, d
-        case _:
-            return None
-
-
-def _encode_sources(sources: Sources) -> dict[str, object]:
-    return {
-        "allow": _encode_source(sources.allow),
-        "deny": _encode_source(sources.deny),
-        "allow_origin": sources.allow_origin,
-        "deny_origin": sources.deny_origin,
-        "host_files": {
-            path.decode("latin-1"): _encode_source(source)
-            for path, source in sources.host_files.items()
-        },
-        "interfaces": [name.decode("latin-1") for name in sorted(sources.interfaces)],
-        "extensions": sources.extensions,
-    }
-
-
-def _decode_sources(body: Mapping[str, object]) -> Sources:
-    match body:
-        case {
-            "allow": allow,
-            "deny": deny,
-            "allow_origin": str(allow_origin),
-            "deny_origin": str(deny_origin),
-            "host_files": dict(host_files),
-            "interfaces": list(interfaces),
-            "extensions": bool(extensions),
-        }:
-            return Sources(
-                allow=_decode_source(allow),
-                deny=_decode_source(deny),
-                allow_origin=allow_origin,
-                deny_origin=deny_origin,
-                host_files={
-                    path.encode("latin-1"): _decode_source(source)
-                    for path, source in host_files.items()
-                },
-                interfaces=frozenset(name.encode("latin-1") for name in interfaces),
-                extensions=extensions,
-            )
-        case _:
-            raise ValueError("no sources")
-
-
-def _encode_source(source: Source) -> list[object]:
-    match source:
-        case Text(data):
-            return ["text", data.decode("latin-1")]
-        case Excerpt(parts, count, whole):
-            shown = [[one.data.decode("latin-1"), one.number, one.physical] for one in parts]
-            return ["excerpt", shown, count, whole]
-        case Absent():
-            return ["absent"]
-        case Directory():
-            return ["directory"]
-        case _:
-            raise ValueError("an unreadable file is not compiled")
-
-
-def _decode_source(values: object) -> Source:
-    match values:
-        case ["text", str(data)]:
-            return Text(data.encode("latin-1"))
-        case ["excerpt", list(parts), int(count), str(whole)]:
-            read = (Part(data.encode("latin-1"), number, line) for data, number, line in parts)
-            return Excerpt(tuple(read), count, whole)
-        case ["absent"]:
-            return Absent()
-        case ["directory"]:
-            return Directory()
-        case _:
-            raise ValueError("no source")
