@@ -18,6 +18,7 @@ from socketgate.lookup_values import Found
 from socketgate.lookups import Lookups
 from socketgate.netgroup import look_up_netgroup
 from socketgate.rulefiles import read_source, with_host_files
+from socketgate.rules.lines import NumberedLines
 from socketgate.rules.request import (
     UNKNOWN,
     AccountExists,
@@ -138,7 +139,7 @@ def rule_lines(table: RuleTable, sources: Sources, place: RulePlace) -> Iterator
         return
     source = sources.allow if place.table is TableName.ALLOW else sources.deny
     if isinstance(source, Text):  # a rule that is only a number is a line of its own
-        yield source.data.split(b"\n", place.line)[place.line - 1].rstrip(b"\r")
+        yield NumberedLines(source.data).spot(place.line).source.rstrip(b"\r")
 
 
 def canonical_address(text: str) -> str | None:

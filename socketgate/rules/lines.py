@@ -149,3 +149,25 @@ class LineReader:
         end = self.data.find(b"\n", self.position, self.position + MAX_LINE_BYTES)
         source = self.data[start : end if end >= 0 else self.position + MAX_LINE_BYTES]
         return Piece(offset, self.physical + 1, column, source)
+
+
+class NumberedLines:
+    """The lines of a file by libwrap's numbers, which count no newline behind a NUL."""
+
+    __slots__ = ("_lines", "_shown")
+
+    def __init__(self, data: bytes) -> None:
+        self._lines = data.split(b"\n")
+        #: By libwrap's number that of editors, if there are NULs.
+        self._shown: dict[int, int] = {}
+        if b"\0" in data:
+            self._shown = {line.number: line.pieces[-1].line for line in LineReader(data)}
+
+    def shown(self, number: int) -> int:
+        """The same line's number in an editor."""
+        return self._shown.get(number, number)
+
+    def spot(self, number: int) -> Spot:
+        """The beginning of that line."""
+        line = self.shown(number)
+        return Spot(line, 1, self._lines[line - 1])

@@ -8,10 +8,10 @@ from socketgate.rules.addresslines import QUAD
 from socketgate.rules.diagnostic import Findings
 from socketgate.rules.host import Library, names_itself
 from socketgate.rules.hostfile import paths_in
-from socketgate.rules.lines import Places, Spot
+from socketgate.rules.lines import NumberedLines, Places, Spot
 from socketgate.rules.lintword import host_file_word_faults
-from socketgate.rules.request import RulePlace, TableName
-from socketgate.rules.rule import Origins, Rule
+from socketgate.rules.request import TableName
+from socketgate.rules.rule import Origins
 from socketgate.rules.shadow import hidden_rules
 from socketgate.rules.source import Directory, Source, Sources, Text
 from socketgate.rules.syntax import Parsed
@@ -77,22 +77,19 @@ def hidden_findings(
         TableName.ALLOW: Findings(sources.allow_origin),
         TableName.DENY: Findings(sources.deny_origin),
     }
-    texts = {TableName.ALLOW: _lines(sources.allow), TableName.DENY: _lines(sources.deny)}
+    lines = {TableName.ALLOW: _lines(sources.allow), TableName.DENY: _lines(sources.deny)}
     for number, by_number in hidden.items():
         place, before = origins.place(number), origins.place(by_number)
+        rule, first = rules.get(number), lines[before.table].shown(before.line)
         findings[place.table].warning(
             "never-reached",
-            _spot(rules.get(number), place, texts[place.table]),
-            f"never reached: {before.origin}:{before.line} matches all its clients first",
+            # A rule that is only a number is a line of its own.
+            lines[place.table].spot(place.line) if rule is None else rule.line.spot(0),
+            f"never reached: {before.origin}:{first} matches all its clients first",
             "remove the rule, or move it up",
         )
     return list(findings.values())
 
 
-def _lines(source: Source) -> list[bytes]:
-    return source.data.split(b"\n") if isinstance(source, Text) else []
-
-
-def _spot(rule: Rule | None, place: RulePlace, lines: list[bytes]) -> Spot:
-    """The rule's first byte; a rule that is only a number is a line of its own."""
-    return rule.line.spot(0) if rule is not None else Spot(place.line, 1, lines[place.line - 1])
+def _lines(source: Source) -> NumberedLines:
+    return NumberedLines(source.data if isinstance(source, Text) else b"")

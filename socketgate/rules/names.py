@@ -8,7 +8,7 @@ from enum import Enum
 from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.host import AnyText, Forward, HostFile, HostPattern, Netgroup
 from socketgate.rules.keyword import BecomeAccount, parse_option, split_options
-from socketgate.rules.lines import LogicalLine
+from socketgate.rules.lines import LogicalLine, NumberedLines
 from socketgate.rules.option import RunAsUser
 from socketgate.rules.pattern import Equals
 from socketgate.rules.rule import Rule, numbered_line
@@ -106,12 +106,13 @@ def _daemons_of_lines(
     """Daemons of rules that are only numbers: each is the first word of a line of its own."""
     if not isinstance(source, Text) or not parsed.address_rules:
         return
-    texts = source.data.split(b"\n")
+    numbered = NumberedLines(source.data)
     for word, lines in parsed.address_rules.items():
         daemon = parse_daemon_word(word, reading).daemon
         if isinstance(daemon, DaemonName) and isinstance(daemon.name, Equals):
-            _, line = numbered_line(lines.first_number)
-            yield NameUse(NameKind.DAEMON, daemon.name.text, origin, line, 1, texts[line - 1])
+            spot = numbered.spot(numbered_line(lines.first_number)[1])
+            name = daemon.name.text
+            yield NameUse(NameKind.DAEMON, name, origin, spot.line, spot.column, spot.source)
 
 
 def _names_of(line: LogicalLine, reading: Reading) -> Iterator[tuple[NameKind, bytes, int]]:

@@ -86,6 +86,7 @@ def test_host_files_in_the_folder_are_the_given_ones_and_others_are_read(tmp_pat
         pytest.param("#\nsshd: ::1\nsshd: 192.0.2.7\n", 3, [b"sshd: 192.0.2.7"], id="an-address"),
         pytest.param("sshd:\\\n .x.org\n", 2, [b"sshd:\\", b" .x.org"], id="of-two-lines"),
         pytest.param("sshd: ALL\r\n", 1, [b"sshd: ALL"], id="crlf"),
+        pytest.param("#\0\n#\nsshd: 192.0.2.7\n", 2, [b"sshd: 192.0.2.7"], id="behind-a-nul"),
         pytest.param("ALL: ::1\r\nALL: 192.0.2.7\r\n", 2, [b"ALL: 192.0.2.7"], id="address-crlf"),
     ],
 )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 import pytest
 
-from socketgate.rules.lines import MAX_LINE_BYTES, LineReader, Places, Spot
+from socketgate.rules.lines import MAX_LINE_BYTES, LineReader, NumberedLines, Places, Spot
 
 LONGEST = b"x" * (MAX_LINE_BYTES - 1) + b"\n"
 
@@ -91,3 +91,16 @@ def test_a_place_far_into_a_very_long_line_is_found_in_the_file(before: bytes) -
 def test_of_a_very_long_line_only_what_is_near_is_kept() -> None:
     [line] = LineReader(b"\0" * (3 * MAX_LINE_BYTES) + b"x")
     assert len(line.spot(0).source) <= 2 * MAX_LINE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("data", "number", "spot"),
+    [
+        pytest.param(b"a\nb\n", 2, Spot(2, 1, b"b"), id="no-NUL"),
+        pytest.param(b"a\0b\nc\nd\n", 1, Spot(2, 1, b"c"), id="joined-behind-a-NUL"),
+        pytest.param(b"a\0b\nc\nd\n", 2, Spot(3, 1, b"d"), id="after-it"),
+        pytest.param(b"a\0\nb\\\nc\nd\n", 3, Spot(4, 1, b"d"), id="after-a-continued-line"),
+    ],
+)
+def test_a_line_is_found_by_its_number_of_libwrap_s(data: bytes, number: int, spot: Spot) -> None:
+    assert NumberedLines(data).spot(number) == spot

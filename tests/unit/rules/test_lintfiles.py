@@ -69,6 +69,13 @@ def test_a_rule_that_is_never_reached_is_shown(
     assert "/etc/hosts.allow:1 matches" in found.message
 
 
+def test_behind_a_nul_lines_are_those_that_editors_show() -> None:
+    found = diagnostics(b"#\0\n#\nALL: ALL\n", b"#\0\n#\nALL: 10.1.2.3\n")
+    (hidden,) = (one for one in found if one.code == "never-reached")
+    assert (hidden.line, hidden.source_line) == (3, b"ALL: 10.1.2.3")
+    assert "/etc/hosts.allow:3 matches" in hidden.message
+
+
 @pytest.mark.parametrize(
     ("files", "briefs"),
     [

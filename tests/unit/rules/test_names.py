@@ -41,6 +41,7 @@ def names(text: bytes) -> list[tuple[NameKind, bytes, int, int]]:
         (b"ALL: ALL: user bob\n", [(NameKind.USER, b"bob", 1, 11)]),
         (b"# sshd: alpha\nno colon\nsshd: alpha", []),
         (b"sshd: 10.1.2.3\n", [(NameKind.DAEMON, b"sshd", 1, 1)]),
+        (b"#\0\n#\nsshd: 10.1.2.3\n", [(NameKind.DAEMON, b"sshd", 3, 1)]),
         (b"sshd: 10.1.2.3/24\n", [(NameKind.DAEMON, b"sshd", 1, 1)]),
     ],
 )
