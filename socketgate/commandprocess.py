@@ -24,7 +24,10 @@ class Process:
     def __init__(self, job: Job, environment: Environment, client: int | None) -> None:
         """Start it, with the client given on 0, 1 and 2. Raises CannotStart, with nothing left."""
         environment = environment_for(job.inherited, environment)
-        self.pid = start_shell(job.command, environment, client, attributes_for(job.inherited))
+        attributes = attributes_for(job.inherited)
+        self.pid = start_shell(
+            job.command, environment, client, umask=attributes.umask, nice=attributes.nice
+        )
         try:
             self._pidfd = os.pidfd_open(self.pid)
         except OSError as error:  # pidfd_open(2): EMFILE and its like

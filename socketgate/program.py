@@ -67,11 +67,6 @@ class Attributes:
     ) -> None:
         self.umask, self.nice, self.gid, self.uid, self.groups = umask, nice, gid, uid, groups
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is to change."""
-        return self.umask is None and not self.nice and self.gid is None and self.uid is None
-
 
 def parse_fields(block: bytes) -> Fields:
     """The lines about one client, as (key, value)."""
@@ -153,8 +148,13 @@ def become(attributes: Attributes) -> None:
         if attributes.uid is not None:
             os.setresuid(attributes.uid, attributes.uid, attributes.uid)
     except OSError as error:
-        hint = "; that takes root" if error.errno in NOT_PERMITTED else ""
-        raise CannotStart(f"can't apply group or user: {error.strerror}{hint}") from error
+        raise cannot_become(error) from error
+
+
+def cannot_become(error: OSError) -> CannotStart:
+    """Why the program can't have another group or user."""
+    hint = "; that takes root" if error.errno in NOT_PERMITTED else ""
+    return CannotStart(f"can't apply group or user: {error.strerror}{hint}")
 
 
 def change_nice(increment: int) -> None:
@@ -171,7 +171,7 @@ def change_nice(increment: int) -> None:
 
 def find_program(name: bytes, path: bytes = DEFAULT_PATH) -> bytes:
     """Where the program is, as execvp(3) looks for it. Raises CannotStart."""
-    folders = [b""] if b"/" in name else path.split(b":")
+    folders = [b""] if b"/" in name else [folder or b"." for folder in path.split(b":")]
     for folder in folders:
         candidate = os.path.join(folder, name)  # noqa: PTH118  # pathlib costs 8 ms
         if os.access(candidate, os.X_OK) and not os.path.isdir(candidate):  # noqa: PTH112  # as above

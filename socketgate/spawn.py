@@ -1,16 +1,24 @@
 # SPDX-License-Identifier: MIT
 """Start a client's program as a child: `socketgate launch`'s way, where `exec` becomes the program.
 
-The usual start is posix_spawn(3), whose cost doesn't grow with our own size. What it can't do
-(nice, group, user, umask) is done between fork(2) and execve(2), for the few rules that ask for it.
+    usual          posix_spawn(3)
+    umask          vfork(2), by `subprocess`
+    group, user    fork(2), by `subprocess`
+    nice           any of these, from a thread that has this nice value
+
+Only fork(2) costs more the larger we are. A child of vfork(2) shares our memory, so it must not be
+another user's even for a moment; what `subprocess` does in it takes no line of Python, with which
+it would cost twice as much (docs/performance.md).
 """
 
 import errno
 import os
 import signal
+import subprocess
+import threading
 from collections.abc import Callable
 from functools import partial
-from typing import NoReturn
+from types import FrameType
 
 from socketgate import program
 from socketgate.posixspawn import Spawner, Strings
@@ -21,8 +29,6 @@ RESTORED_SIGNALS = tuple(map(int, signal.valid_signals() - {signal.SIGKILL, sign
 
 #: What the service manager told us for ourselves (sd_notify(3)).
 OURS = frozenset({b"NOTIFY_SOCKET", b"WATCHDOG_PID", b"WATCHDOG_USEC"})
-
-MAX_REASON_BYTES = 4096
 
 SHELL = b"/bin/sh"
 
@@ -45,9 +51,10 @@ class Command:
         self._base_strings = Strings(_lines(self._base))
         path = self._base.get(b"PATH", program.DEFAULT_PATH)
         self._path = program.find_program(self._words[0], path)
-        self._targets = (0, 1, 2) if is_stderr_client else (0, 1)
+        self._is_stderr_client = is_stderr_client
+        targets = (0, 1, 2) if is_stderr_client else (0, 1)
         self._spawner = Spawner(
-            self._path, self._words, targets=self._targets, default_signals=RESTORED_SIGNALS
+            self._path, self._words, targets=targets, default_signals=RESTORED_SIGNALS
         )
 
     def prepare(self, fields: program.Fields, client: int) -> Start:
@@ -61,25 +68,30 @@ class Command:
             )
         added = program.environment_for(fields, {})
         attributes = program.attributes_for(fields)
-        if not attributes.is_empty:
-            become = partial(self._become, attributes, client)
-            return partial(_fork, become, self._path, self._words, self._base | added)
-        if self._base.keys().isdisjoint(added):
-            environment = Strings(_lines(added), after=self._base_strings)
+        if (attributes.umask, attributes.gid) == (None, None):
+            start = partial(self._spawn, self._strings(added), client)
         else:
-            environment = Strings(_lines(self._base | added))
-        return partial(self._spawn, environment, client)
+            start = partial(
+                _start_as,
+                attributes,
+                self._path,
+                self._words,
+                self._base | added,
+                stdin=client,
+                stderr=client if self._is_stderr_client else None,
+            )
+        return partial(_start_niced, attributes.nice, start) if attributes.nice else start
+
+    def _strings(self, added: program.Environment) -> Strings:
+        if self._base.keys().isdisjoint(added):
+            return Strings(_lines(added), after=self._base_strings)
+        return Strings(_lines(self._base | added))
 
     def _spawn(self, environment: Strings, client: int) -> int:
         try:
             return self._spawner.start(environment, client)
         except OSError as error:
-            raise program.CannotStart(f"{os.fsdecode(self._path)}: {_reason(error)}") from error
-
-    def _become(self, attributes: program.Attributes, client: int) -> None:
-        program.become(attributes)
-        for target in self._targets:
-            os.dup2(client, target)
+            raise _cannot_start(self._path, error) from error
 
 
 def _lines(environment: program.Environment) -> list[bytes]:
@@ -90,109 +102,114 @@ def start_shell(
     command: bytes,
     environment: program.Environment,
     client: int | None,
-    attributes: program.Attributes | None = None,
+    *,
+    umask: int | None = None,
+    nice: int = 0,
 ) -> int:
     """Start `/bin/sh -c` as the leader of a session and process group of its own.
 
-    On 0, 1 and 2 it has the client, or the null device where there is none. Of the attributes its
-    umask and nice value count. The answer is its process. Raises CannotStart.
+    On 0, 1 and 2 it has the client, or the null device where there is none. The answer is its
+    process. Raises CannotStart.
     """
-    words = [b"sh", b"-c", command]
-    if attributes is not None and not attributes.is_empty:
-        return _fork(partial(_become_shell, attributes, client), SHELL, words, environment)
-    first: tuple[int, ...] | tuple[int, int, bytes, int, int]
-    if client is None:
-        first = (os.POSIX_SPAWN_OPEN, 0, b"/dev/null", os.O_RDWR, 0)
-    else:
-        first = (os.POSIX_SPAWN_DUP2, client, 0)
-    try:
-        return os.posix_spawn(
-            SHELL,
-            words,
-            environment,
-            file_actions=[
-                first,
-                (os.POSIX_SPAWN_DUP2, 0, 1),
-                (os.POSIX_SPAWN_DUP2, 0, 2),
-            ],
-            setsigdef=RESTORED_SIGNALS,
-            setsid=True,
-        )
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the command
-        raise program.CannotStart(f"{os.fsdecode(SHELL)}: {_reason(error)}") from error
+    first = subprocess.DEVNULL if client is None else client
+    start = partial(
+        _start_as,
+        program.Attributes(umask=umask),
+        SHELL,
+        [b"sh", b"-c", command],
+        environment,
+        stdin=first,
+        stderr=first,
+        leads_session=True,
+    )
+    return _start_niced(nice, start) if nice else start()
 
 
-def _become_shell(attributes: program.Attributes, client: int | None) -> None:
-    os.setsid()
-    if attributes.umask is not None:
-        os.umask(attributes.umask)
-    if attributes.nice:
-        program.change_nice(attributes.nice)
-    first = os.open(os.devnull, os.O_RDWR) if client is None else client
-    for target in (0, 1, 2):
-        os.dup2(first, target)
-
-
-def _fork(
-    become: Callable[[], None],
+def _start_as(
+    attributes: program.Attributes,
     path: bytes,
     words: list[bytes],
     environment: program.Environment,
+    *,
+    stdin: int,
+    stderr: int | None,
+    leads_session: bool = False,
 ) -> int:
-    """What posix_spawn(3) does, for a child that has to `become` something first.
+    """Start it with the umask, group and user given, and `stdin` on 1 as well.
 
-    When it returns, execve(2) has succeeded. Raises CannotStart.
+    It is not started as anybody else: who can't become that user ends. Raises CannotStart.
     """
+    has_groups = set(os.getgroups()) == set(attributes.groups)
     try:
-        reason_out, reason_in = os.pipe2(os.O_CLOEXEC)  # execve(2) closes it: nothing went wrong
-    except OSError as error:
-        raise program.CannotStart(f"pipe: {error.strerror}") from error
-    with os.fdopen(reason_out, "rb") as reasons:
+        process = subprocess.Popen(  # noqa: S603  # the admin's program, or a command of the rules
+            words,
+            executable=path,
+            env=environment,
+            stdin=stdin,
+            stdout=stdin,
+            stderr=stderr,
+            close_fds=False,  # none is inheritable, see keep_to_ourselves
+            start_new_session=leads_session,
+            umask=-1 if attributes.umask is None else attributes.umask,
+            extra_groups=None if attributes.gid is None or has_groups else attributes.groups,
+            group=attributes.gid,
+            user=attributes.uid,
+        )
+    except PermissionError as error:
+        if attributes.gid is not None and error.errno == errno.EPERM:
+            raise program.cannot_become(error) from error
+        raise _cannot_start(path, error) from error
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the words
+        raise _cannot_start(path, error) from error
+    process.returncode = 0  # whoever has its number waits for it, and nobody else
+    return process.pid
+
+
+def _start_niced(increment: int, start: Start) -> int:
+    """Start it from a thread with this nice value: a thread's own, and its children's (nice(2))."""
+    results: list[int | program.CannotStart] = []
+
+    def run() -> None:
+        program.change_nice(increment)
         try:
-            pid = os.fork()
-        except OSError as error:
-            os.close(reason_in)
-            raise program.CannotStart(f"fork: {_reason(error)}") from error
-        if pid == 0:
-            _be_the_child(become, path, words, environment, reason_in)
-        os.close(reason_in)
-        reason = reasons.read(MAX_REASON_BYTES)
-    if reason:
-        os.waitpid(pid, 0)
-        raise program.CannotStart(reason.decode(errors="replace"))
-    return pid
+            results.append(start())
+        except program.CannotStart as reason:
+            results.append(reason)
 
-
-def _be_the_child(
-    become: Callable[[], None],
-    path: bytes,
-    words: list[bytes],
-    environment: program.Environment,
-    reason_in: int,
-) -> NoReturn:
-    """The child's part. Never returns into the parent's code, whatever happens."""
+    thread = threading.Thread(target=run, name="niced")
     try:
-        become()
-        for number in RESTORED_SIGNALS:
-            signal.signal(number, signal.SIG_DFL)
-        os.execve(path, words, environment)  # noqa: S606  # no shell
-    except (program.CannotStart, OSError, ValueError) as error:
-        os.write(reason_in, str(error).encode(errors="replace")[:MAX_REASON_BYTES])
-    finally:
-        os._exit(127)
+        thread.start()
+    except RuntimeError as error:
+        raise program.CannotStart(NO_PROCESS) from error
+    thread.join()
+    (result,) = results
+    if isinstance(result, program.CannotStart):
+        raise result
+    return result
 
 
-def _reason(error: OSError | ValueError) -> str:
-    if not isinstance(error, OSError):
-        return str(error)
-    return NO_PROCESS if error.errno == errno.EAGAIN else error.strerror or ""
+def _cannot_start(path: bytes, error: OSError | ValueError) -> program.CannotStart:
+    reason: object = error
+    if isinstance(error, OSError):
+        reason = NO_PROCESS if error.errno == errno.EAGAIN else error.strerror
+    return program.CannotStart(f"{os.fsdecode(path)}: {reason}")
 
 
 def keep_to_ourselves() -> None:
-    """Have no descriptor that we were started with, past 2, reach a program."""
+    """Have no descriptor that we were started with, past 2, and no ignored signal reach a program.
+
+    A signal that we take and do nothing about has its default in a program (execve(2)).
+    """
+    for number in signal.valid_signals():
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, _do_nothing)
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # numbers, no paths
         if int(name) > 2:
             try:
                 os.set_inheritable(int(name), False)  # noqa: FBT003  # positional only
             except OSError:
                 continue  # the one the listing was read by
+
+
+def _do_nothing(_number: int, _frame: FrameType | None) -> None:
+    """As if the signal were ignored."""

@@ -199,7 +199,7 @@ def test_a_client_whose_program_cannot_be_started_is_refused_alone(tmp_path: Pat
         assert seen == ([b"REFUSE=1\n", b"ACK=2\n"], b"", b"hello\n")
 
 
-@pytest.mark.parametrize("lines", [(), ("NICE=1",)], ids=["spawned", "forked"])
+@pytest.mark.parametrize("lines", [(), ("NICE=1",)], ids=["spawned", "niced"])
 def test_a_program_that_went_away_refuses_its_clients(
     tmp_path: Path, lines: tuple[str, ...]
 ) -> None:

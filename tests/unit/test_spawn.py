@@ -2,18 +2,27 @@
 import os
 import signal
 import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from socketgate.program import Attributes, CannotStart, Fields
+from socketgate.program import CannotStart, Fields
 from socketgate.spawn import Command, keep_to_ourselves, start_shell
 from tests.support.descriptors import no_free_descriptor
 from tests.support.gatestub import client_pair, read_all
 from tests.support.waiting import environment
 
-#: Something that posix_spawn(3) can't do.
-UMASK = Attributes(umask=0o027)
+#: The ways to start a program.
+WAYS = pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param((), id="posix_spawn"),
+        pytest.param(((b"UMASK", b"0027"),), id="umask"),
+        pytest.param(((b"USER", b"root"),), id="user"),
+        pytest.param(((b"NICE", b"1"),), id="nice"),
+    ],
+)
 
 NOBODY = 65_534
 
@@ -31,9 +40,9 @@ def said(words: list[str], *fields: tuple[bytes, bytes], is_stderr_client: bool 
     return heard
 
 
-def shell_status(command: bytes, attributes: Attributes | None = None) -> int:
+def shell_status(command: bytes, umask: int | None = None, nice: int = 0) -> int:
     """How a command without a client ends."""
-    pid = start_shell(command, SHELL_ENVIRONMENT, None, attributes)
+    pid = start_shell(command, SHELL_ENVIRONMENT, None, umask=umask, nice=nice)
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
@@ -46,13 +55,22 @@ def test_its_errors_reach_the_client_only_when_asked_for() -> None:
     assert said(words, is_stderr_client=True) == b"oops\n"
 
 
-@pytest.mark.parametrize("fields", [(), ((b"UMASK", b"0027"),)], ids=["spawned", "forked"])
+@pytest.fixture
+def _same_signals_ignored() -> Iterator[None]:
+    """For tests that ignore signals, or no longer do."""
+    before = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    yield
+    for number, handler in before.items():
+        if handler is not None and signal.getsignal(number) != handler:
+            signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_same_signals_ignored")
+@WAYS
 def test_whatever_we_ignore_a_program_has_each_signal_s_default(fields: Fields) -> None:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup(1) does
-    try:
-        heard = said(["grep", "SigIgn", "/proc/self/status"], *fields)
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup(1) does
+    keep_to_ourselves()
+    heard = said(["grep", "SigIgn", "/proc/self/status"], *fields)
     ignored = int(heard.split()[1], 16)  # among them glibc's own two, which have no number for us
     assert [number for number in signal.valid_signals() if ignored & 1 << (number - 1)] == []
 
@@ -70,7 +88,7 @@ def test_what_systemd_told_us_is_not_told_to_programs() -> None:
     assert heard == b"hi\n"
 
 
-@pytest.mark.parametrize("fields", [(), ((b"UMASK", b"0027"),)], ids=["spawned", "forked"])
+@WAYS
 def test_a_variable_that_a_rule_sets_replaces_ours(fields: Fields) -> None:
     with environment(GREETING="hi"):
         heard = said(["env"], (b"SETENV", b"GREETING=ho"), *fields)
@@ -82,7 +100,7 @@ def test_a_program_that_is_not_there_cannot_be_a_command() -> None:
         Command(["/no/such/program"])
 
 
-@pytest.mark.parametrize("fields", [(), ((b"UMASK", b"0027"),)], ids=["spawned", "forked"])
+@WAYS
 def test_a_program_that_cannot_be_executed_leaves_no_process(
     tmp_path: Path, fields: Fields
 ) -> None:
@@ -111,21 +129,17 @@ def test_a_shell_command_ends_as_it_ends(command: bytes, status: int) -> None:
     assert shell_status(command) == status
 
 
-@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
-def test_a_shell_command_without_a_client_has_the_null_device(
-    tmp_path: Path, attributes: Attributes | None
-) -> None:
+def test_a_shell_command_without_a_client_has_the_null_device(tmp_path: Path) -> None:
     links = b"/proc/$$/fd/0 /proc/$$/fd/1 /proc/$$/fd/2"
     command = b"(readlink %b >%b/out); true" % (links, os.fsencode(tmp_path))
-    assert shell_status(command, attributes) == 0
+    assert shell_status(command) == 0
     assert (tmp_path / "out").read_text() == "/dev/null\n" * 3
 
 
-@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
-def test_a_shell_command_with_a_client_has_it_on_0_1_and_2(attributes: Attributes | None) -> None:
+def test_a_shell_command_with_a_client_has_it_on_0_1_and_2() -> None:
     command = b"read x; echo $x; echo e >&2"
     with client_pair() as (near, far):
-        pid = start_shell(command, SHELL_ENVIRONMENT, far.fileno(), attributes)
+        pid = start_shell(command, SHELL_ENVIRONMENT, far.fileno())
         far.close()
         near.sendall(b"in\n")
         heard = read_all(near)
@@ -133,11 +147,10 @@ def test_a_shell_command_with_a_client_has_it_on_0_1_and_2(attributes: Attribute
     assert heard == b"in\ne\n"
 
 
-@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
-def test_a_shell_command_leads_its_session_and_group(attributes: Attributes | None) -> None:
+def test_a_shell_command_leads_its_session_and_group() -> None:
     read_end, write_end = os.pipe()
     command = b"read x </proc/%d/fd/%d" % (os.getpid(), read_end)
-    pid = start_shell(command, SHELL_ENVIRONMENT, None, attributes)
+    pid = start_shell(command, SHELL_ENVIRONMENT, None)
     seen = (os.getsid(pid), os.getpgid(pid))
     os.write(write_end, b"\n")
     os.waitpid(pid, 0)
@@ -148,31 +161,73 @@ def test_a_shell_command_leads_its_session_and_group(attributes: Attributes | No
 
 def test_a_shell_command_has_the_umask_and_the_nice_value_given() -> None:
     command = b"test $(umask)-$(nice) = 0027-%d" % (os.nice(0) + 2)
-    assert shell_status(command, Attributes(umask=0o027, nice=2)) == 0
+    assert shell_status(command, umask=0o027, nice=2) == 0
+
+
+def as_nobody(start: Callable[[], int]) -> int:
+    """What `start` answers in a child of ours that has become nobody."""
+    child = os.fork()
+    if child == 0:
+        answer = 99
+        try:
+            os.setgroups([NOBODY])
+            os.setresgid(NOBODY, NOBODY, NOBODY)
+            os.setresuid(NOBODY, NOBODY, NOBODY)
+            answer = start()
+        finally:
+            os._exit(answer)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_a_shell_command_runs_without_a_nice_value_that_is_not_allowed() -> None:
-    """nice(2): only root may ask for more. Here that is nobody in a child."""
-    child = os.fork()
-    if child == 0:
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-        os._exit(shell_status(b"exit 7", Attributes(nice=-2)))
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    """nice(2): only root may ask for more."""
+    assert as_nobody(lambda: shell_status(b"exit 7", nice=-2)) == 7
 
 
-@pytest.mark.parametrize("attributes", [None, UMASK], ids=["spawned", "forked"])
-def test_a_command_that_no_shell_can_be_given_cannot_be_started(
-    attributes: Attributes | None,
-) -> None:
+def test_a_program_that_cannot_become_its_user_is_not_started() -> None:
+    command = Command(["sh", "-c", "echo started"])
+
+    def start() -> int:
+        with client_pair() as (near, far):
+            begin = command.prepare(((b"USER", b"daemon"),), far.fileno())
+            with pytest.raises(CannotStart, match="takes root"):
+                begin()
+            far.close()
+            return len(read_all(near))
+
+    assert as_nobody(start) == 0
+
+
+def test_a_program_may_become_the_user_that_we_are() -> None:
+    command = Command(["sh", "-c", "exit 7"])
+    fields = ((b"GROUP", b"nogroup"), (b"USER", b"nobody"))
+
+    def start() -> int:
+        with client_pair() as (_, far):
+            pid = command.prepare(fields, far.fileno())()
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    assert as_nobody(start) == 7
+
+
+def test_a_command_that_no_shell_can_be_given_cannot_be_started() -> None:
     with pytest.raises(CannotStart, match="null byte"):
-        start_shell(b"a\0b", SHELL_ENVIRONMENT, None, attributes)
+        start_shell(b"a\0b", SHELL_ENVIRONMENT, None)
 
 
-def test_a_fork_without_a_free_descriptor_cannot_be_started() -> None:
+def test_a_command_without_a_free_descriptor_cannot_be_started() -> None:
     with no_free_descriptor(), pytest.raises(CannotStart, match="Too many open files"):
-        start_shell(b"true", SHELL_ENVIRONMENT, None, UMASK)
+        start_shell(b"true", SHELL_ENVIRONMENT, None)
 
 
+@pytest.mark.usefixtures("_same_signals_ignored")
+def test_what_we_ignored_ends_us_as_little_as_before() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    keep_to_ourselves()
+    signal.raise_signal(signal.SIGHUP)
+
+
+@pytest.mark.usefixtures("_same_signals_ignored")
 def test_what_we_were_started_with_reaches_no_program() -> None:
     near, far = socket.socketpair()
     with near, far:
