@@ -14,7 +14,7 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,8 @@ from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
 from socketgate.lookups import FLUSH_ON, Lookups
 from socketgate.notify import Notifier, watchdog_seconds
-from socketgate.operations import Operations, runtime_folder
+from socketgate.operations import Operations
+from socketgate.ownfolders import CACHE, RUNTIME, STATE, Folder, own_folder
 from socketgate.reload import LAST_GOOD, RulesInForce
 from socketgate.report import Report
 from socketgate.rules.keyword import CommandKind
@@ -54,10 +55,13 @@ from socketgate.wording import count
 log = logging.getLogger(__name__)
 
 STARTED = {"message_id": MESSAGE_ID + "10b"}
+STOPPED = {"message_id": MESSAGE_ID + "10c"}
+
 #: How long, in seconds, the start waits for the addresses of `dns:` patterns.
 FIRST_ANSWERS_SECONDS = 5.0
 
-STOPPED = {"message_id": MESSAGE_ID + "10c"}
+#: All gates have their compiled tables in one folder.
+TABLES = "tables"
 
 
 def run(config_path: Path | None) -> None:
@@ -85,32 +89,13 @@ def run(config_path: Path | None) -> None:
         close_all(listeners)
 
 
-#: Where by hand those folders are that systemd makes for a unit: root's, and other users'.
-FOLDERS = {
-    "STATE_DIRECTORY": ("/var/lib", "XDG_STATE_HOME", "~/.local/state"),
-    "CACHE_DIRECTORY": ("/var/cache", "XDG_CACHE_HOME", "~/.cache"),
-}
-
-
-def own_folder(variable: str, environ: Mapping[str, str], name: str) -> Path | None:
-    """A folder that outlives us: systemd's StateDirectory= or CacheDirectory=, else one by hand.
-
-    None, with a warning, when it can't be made.
-    """
-    if given := environ.get(variable):
-        return Path(given.split(":")[0])
-    system, home_variable, home = FOLDERS[variable]
-    if os.geteuid() != 0:
-        system = environ.get(home_variable) or home
-    folder = Path(system, "socketgate", name)
+def _kept_in(folder: Folder, name: str) -> Path | None:
+    """A folder that outlives us. None, with a warning, when there is none."""
     try:
-        folder = folder.expanduser()
-        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: neither HOME nor an account
-        reason = error.strerror if isinstance(error, OSError) else error
-        log.warning("%s: %s; nothing is kept there", folder, reason)
+        return own_folder(folder, os.environ, name)
+    except OSError as error:
+        log.warning("%s: %s; nothing is kept there", error.filename, error.strerror)
         return None
-    return folder
 
 
 class Daemon:
@@ -165,8 +150,8 @@ class Daemon:
         stack.callback(self._commands.close)
         self._lookups = Lookups(self._config.lookups, run_command=self._run_aclexec)
         stack.callback(self._lookups.close)
-        state = own_folder("STATE_DIRECTORY", os.environ, self._listeners[0].name)
-        cache = own_folder("CACHE_DIRECTORY", os.environ, "tables")
+        state = _kept_in(STATE, self._listeners[0].name)
+        cache = _kept_in(CACHE, TABLES)
         self._rules = RulesInForce(
             self._config.rules,
             state,
@@ -190,7 +175,7 @@ class Daemon:
     async def _open_control(self, stack: contextlib.AsyncExitStack) -> None:
         """The admin's tools need it; the gate's clients don't."""
         try:
-            folder = runtime_folder(os.environ, self._listeners[0].name)
+            folder = own_folder(RUNTIME, os.environ, self._listeners[0].name)
             if folder is None:
                 return
             operations = Operations(

@@ -2,12 +2,10 @@
 """What the control socket can do with a running gate: look, explain, reload."""
 
 import asyncio
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from socketgate.answers import GATES, INTERFACE, ExplainAnswer, ReloadAnswer
+from socketgate.answers import INTERFACE, ExplainAnswer, ReloadAnswer
 from socketgate.config import Limits
 from socketgate.control import Method, Right
 from socketgate.explain import Grounds, explain, parse_question
@@ -18,24 +16,6 @@ from socketgate.lookups import Lookups
 from socketgate.report import Report
 from socketgate.rules.request import UNKNOWN, Endpoint
 from socketgate.varlink import CallFailed
-
-
-def runtime_folder(environ: Mapping[str, str], first_name: str) -> Path | None:
-    """Where the control socket goes: RuntimeDirectory=, or by hand a folder of the user's own.
-
-    None when there is none. Raises OSError.
-    """
-    if given := environ.get("RUNTIME_DIRECTORY"):
-        return Path(given.split(":")[0])
-    if os.geteuid() == 0:
-        folder = GATES / first_name
-    elif own := environ.get("XDG_RUNTIME_DIR"):
-        folder = Path(own) / "socketgate" / first_name
-    else:
-        return None
-    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-    return folder
-
 
 #: Explanations under way at once; who asks for more waits.
 MAX_EXPLAINED = 4

@@ -43,7 +43,7 @@ LAYERS = {
         refusals audit trust
         command_message commands commandconnect banner act channel handoff
         rulefiles lastgood tablesources tablefile largerules compiling compiler firstrules reload
-        varlink answers control
+        varlink answers ownfolders control
         """,
     "what checks the rules and plays them through": """
         socketunits gateunits surroundings namecheck dryrun

@@ -5,7 +5,6 @@ import logging
 import os
 import shutil
 import signal
-import tempfile
 import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -14,17 +13,15 @@ import pytest
 
 from socketgate.activation import Listener
 from socketgate.config import Config, DaemonConfig, RulesConfig
-from socketgate.daemon import STARTED, STOPPED, Daemon, own_folder
+from socketgate.daemon import STARTED, STOPPED, Daemon, _kept_in
 from socketgate.errors import ConfigError, RuleError
 from socketgate.journal import Journal
 from socketgate.notify import Notifier
+from socketgate.ownfolders import STATE
 from tests.support.backendstub import BackendStub, Peer
 from tests.support.clients import client_of, listening
-from tests.support.forked import as_nobody, as_user
+from tests.support.forked import as_nobody
 from tests.support.waiting import PATIENCE_SECONDS, Happenings, environment, open_descriptors, play
-
-#: A number no user has.
-NO_ACCOUNT = 54321
 
 
 class Circle:
@@ -275,31 +272,6 @@ def test_a_backend_user_that_does_not_exist_keeps_the_gate_from_starting(tmp_pat
     assert text.startswith("daemon.sshd.backend-users: there is no user 'no-such-user'")
 
 
-def test_the_folder_that_systemd_made_is_taken() -> None:
-    assert own_folder("STATE_DIRECTORY", {"STATE_DIRECTORY": "/a:/b"}, "sshd") == Path("/a")
-
-
-def test_run_by_hand_the_user_s_own_state_folder_is_made() -> None:
-    with tempfile.TemporaryDirectory() as home:
-        Path(home).chmod(0o777)
-        wanted = Path(home) / "socketgate" / "sshd"
-
-        def made() -> str:
-            folder = own_folder("STATE_DIRECTORY", {"XDG_STATE_HOME": home}, "sshd")
-            return f"{folder} {oct((folder or Path('/')).stat().st_mode & 0o777)}"
-
-        assert as_nobody(made) == f"{wanted} 0o750"
-
-
-def test_for_a_user_without_account_and_home_nothing_is_kept() -> None:
-    with environment(HOME=None):
-        answer = as_user(NO_ACCOUNT, lambda: str(own_folder("STATE_DIRECTORY", {}, "sshd")))
-    assert answer == "None"
-
-
 def test_where_no_folder_can_be_made_nothing_is_kept() -> None:
-    home = "/proc/none"
-    assert (
-        as_nobody(lambda: str(own_folder("STATE_DIRECTORY", {"XDG_STATE_HOME": home}, "sshd")))
-        == "None"
-    )
+    with environment(STATE_DIRECTORY=None, XDG_STATE_HOME="/proc/none"):
+        assert as_nobody(lambda: str(_kept_in(STATE, "sshd"))) == "None"

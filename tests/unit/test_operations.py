@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What needs no gate; tests/integration/test_control.py asks real ones for the rest."""
 
-import tempfile
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -15,32 +14,13 @@ from socketgate.config import CommandsConfig, Limits, RulesConfig
 from socketgate.control import Right
 from socketgate.lookup_values import Shares
 from socketgate.lookups import Lookups
-from socketgate.operations import Operations, runtime_folder
+from socketgate.operations import Operations
 from socketgate.reload import RulesInForce
 from socketgate.report import Report
 from socketgate.varlink import CallFailed
-from tests.support.forked import as_nobody
 from tests.support.waiting import play
 
 Scene = Callable[[Operations], Awaitable[None]]
-
-
-def test_the_runtime_folder_is_the_one_that_systemd_made(tmp_path: Path) -> None:
-    environ = {"RUNTIME_DIRECTORY": f"{tmp_path}:/run/other"}
-    assert runtime_folder(environ, "sshd") == tmp_path
-
-
-def test_by_hand_a_user_without_a_folder_of_his_own_has_no_control_socket() -> None:
-    assert as_nobody(lambda: str(runtime_folder({}, "sshd"))) == "None"
-
-
-def test_by_hand_a_user_has_it_in_his_own_folder() -> None:
-    def by_user() -> str:
-        with tempfile.TemporaryDirectory() as own:
-            folder = runtime_folder({"XDG_RUNTIME_DIR": own}, "sshd")
-            return str(folder is not None and folder.is_dir() and folder.relative_to(own))
-
-    assert as_nobody(by_user) == "socketgate/sshd"
 
 
 def no_commands() -> Commands:
