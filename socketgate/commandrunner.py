@@ -71,7 +71,7 @@ class Runner:
         self._channels: set[Channel] = set()
         self._jobs: set[asyncio.Task[None]] = set()
         self._listening: socket.socket | None = None
-        self._idle = asyncio.Event()
+        self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
     def listen(self, listening: socket.socket) -> None:
@@ -111,8 +111,8 @@ class Runner:
             channel.close()
 
     async def _wait_change(self) -> None:
-        self._idle.clear()
-        await self._idle.wait()
+        self._changed.clear()
+        await self._changed.wait()
 
     def _accept(self) -> None:
         if self._listening is None:
@@ -134,8 +134,12 @@ class Runner:
         self.serve(sock)
 
     def _accept_again(self) -> None:
-        if self._listening is not None:
+        if self._listening is None:
+            return
+        try:
             self._loop.add_reader(self._listening, self._accept)
+        except OSError:  # epoll_ctl(2): ENOMEM, ENOSPC; it passes
+            self._loop.call_later(PAUSE_SECONDS, self._accept_again)
 
     def _on_job(self, channel: Channel, job: Job, client: socket.socket | None) -> None:
         task = self._loop.create_task(self._carry_out(channel, job, client))
@@ -144,13 +148,13 @@ class Runner:
 
     def _job_done(self, task: asyncio.Task[None]) -> None:
         self._jobs.discard(task)
-        self._idle.set()
+        self._changed.set()
 
     def _on_end(self, channel: Channel, trouble: str) -> None:
         if trouble:
             self._report(f"a gate sent what no gate sends: {trouble}, closing")
         self._channels.discard(channel)
-        self._idle.set()
+        self._changed.set()
 
     async def _carry_out(self, channel: Channel, job: Job, client: socket.socket | None) -> None:
         """One job from its arrival to its end; it is answered, whatever goes wrong."""

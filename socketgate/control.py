@@ -217,8 +217,12 @@ class Control:
             self._pause = self._loop.call_later(STRANGER_PAUSE_SECONDS, self._go_on)
 
     def _go_on(self) -> None:
-        if self._listening is not None:
+        if self._listening is None:
+            return
+        try:
             self._loop.add_reader(self._listening, self._on_readable)
+        except OSError:  # epoll_ctl(2): ENOMEM, ENOSPC; it passes
+            self._pause_a_little()
 
     async def _serve(self, sock: socket.socket, right: Right) -> None:
         """One connection: call after call, until it ends or misbehaves."""

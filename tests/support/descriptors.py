@@ -5,6 +5,7 @@ import contextlib
 import os
 import resource
 import socket
+import tempfile
 from collections.abc import Iterator
 
 
@@ -19,6 +20,19 @@ def no_free_descriptor() -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@contextlib.contextmanager
+def unwatchable(sock: socket.socket) -> Iterator[None]:
+    """epoll_ctl(2) fails for this socket: a regular file has its descriptor meanwhile."""
+    kept = os.dup(sock.fileno())
+    with tempfile.TemporaryFile() as file:
+        os.dup2(file.fileno(), sock.fileno(), inheritable=False)
+    try:
+        yield
+    finally:
+        os.dup2(kept, sock.fileno(), inheritable=False)
+        os.close(kept)
 
 
 @contextlib.contextmanager

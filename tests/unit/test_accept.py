@@ -14,6 +14,7 @@ import pytest
 from socketgate.accept import CLIENT_GONE, CannotAccept, Connection, accept_burst, queue_length
 from socketgate.activation import Listener
 from tests.support.clients import client_of, connected, listening, listening_locally
+from tests.support.descriptors import no_free_descriptor
 from tests.support.waiting import PATIENCE_SECONDS, open_descriptors
 
 #: unix(7), socket(7): SO_LINGER with time 0 makes close(2) reset the connection.
@@ -126,15 +127,8 @@ def test_a_local_client_has_no_address(tmp_path: Path) -> None:
 
 def test_out_of_descriptors_the_queue_keeps_the_client() -> None:
     with listening() as listener, client_of(listener):
-        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        lowest_free = os.dup(listener.sock.fileno())
-        os.close(lowest_free)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
-        try:
-            with pytest.raises(CannotAccept, match="LimitNOFILE="):
-                accepted(listener, 1)
-        finally:
-            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+        with no_free_descriptor(), pytest.raises(CannotAccept, match="LimitNOFILE="):
+            accepted(listener, 1)
         (connection,) = accepted(listener, 1)
         connection.close()
 

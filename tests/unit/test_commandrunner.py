@@ -21,6 +21,7 @@ from socketgate.command_message import (
 from socketgate.commandrunner import Runner, command_environment
 from socketgate.program import Fields
 from socketgate.rules.keyword import CommandKind
+from tests.support.descriptors import unwatchable
 from tests.support.gatestub import client_pair, read_all
 from tests.support.waiting import PATIENCE_SECONDS, Happenings, environment, play
 
@@ -428,3 +429,28 @@ def test_what_systemd_says_of_the_runner_is_no_commands_affair() -> None:
 def test_a_command_always_has_a_path() -> None:
     with environment(PATH=None):
         assert command_environment()[b"PATH"].startswith(b"/usr/")
+
+
+def test_a_socket_that_can_t_be_watched_is_tried_again(tmp_path: Path) -> None:
+    job = Job(id=1, kind=CommandKind.SPAWN, start_seconds=9, end_seconds=9, command=b"true")
+
+    async def scene() -> tuple[int, Ended]:
+        loop = asyncio.get_running_loop()
+        runner = Runner({}, max_running=1, gate_uids=frozenset({os.geteuid()}), report=print)
+        with (
+            listening(tmp_path) as (sock, path),
+            socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as gate,
+        ):
+            runner.listen(own := sock.dup())
+            loop.remove_reader(own)
+            with unwatchable(own):
+                runner._accept_again()
+            gate.connect(path)
+            gate.settimeout(0)
+            gate.send(encode_job(job))
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                answer = await loop.sock_recv(gate, MAX_ANSWER_BYTES)
+        await runner.stop()
+        return parse_ended(answer)
+
+    assert play(scene()) == (1, Ended(0))

@@ -4,10 +4,9 @@ import contextlib
 import json
 import logging
 import os
-import resource
 import select
 import socket
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from socketgate.answers import INTERFACE
 from socketgate.config import ControlConfig
 from socketgate.control import MAX_STRANGERS, Control, Method, Right, Rights, rights_by
 from socketgate.varlink import MAX_CALL_BYTES, SERVICE, encode
+from tests.support.descriptors import no_free_descriptor, unwatchable
 from tests.support.forked import LARGEST_NUMBER, NOBODY
 from tests.support.waiting import PATIENCE_SECONDS, let_the_loop_turn, play
 
@@ -330,25 +330,25 @@ def test_a_connection_that_was_not_begun_with_is_closed_too(tmp_path: Path) -> N
     controlled(tmp_path, scene)
 
 
-@contextlib.contextmanager
-def no_descriptor_free() -> Iterator[None]:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest_free = os.dup(0)
-    os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-
-
 def test_out_of_descriptors_the_loop_does_not_run_for_who_waits(tmp_path: Path) -> None:
     async def scene(control: Control) -> None:
         with Client(control) as client:
-            with no_descriptor_free():
+            with no_free_descriptor():
                 control._on_readable()
             assert control._listening is not None
             assert not client.loop.remove_reader(control._listening)
+            assert await client.call(f"{INTERFACE}.Look") == {"parameters": {"heard": {}}}
+
+    controlled(tmp_path, scene)
+
+
+def test_a_socket_that_can_t_be_watched_is_tried_again(tmp_path: Path) -> None:
+    async def scene(control: Control) -> None:
+        assert control._listening is not None
+        with Client(control) as client:
+            control._loop.remove_reader(control._listening)
+            with unwatchable(control._listening):
+                control._go_on()
             assert await client.call(f"{INTERFACE}.Look") == {"parameters": {"heard": {}}}
 
     controlled(tmp_path, scene)
