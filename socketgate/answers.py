@@ -24,6 +24,7 @@ class BackendState(TypedDict):
     channels: int
     unacknowledged: int
     trouble: str | None
+    trouble_at: float | None
 
 
 class RefusedBy(TypedDict):

@@ -46,6 +46,8 @@ class Backend:
         self.path = path
         self.channels: set[Channel] = set()
         self.trouble = ""
+        #: When that was so, by time.time(): without clients it isn't tried again.
+        self.trouble_at = 0.0
         self._failures = 0
         self._not_before = 0.0
 
@@ -56,7 +58,7 @@ class Backend:
 
     def failed(self, trouble: str) -> float:
         """It did not take a client; the answer is how long to leave it alone, in seconds."""
-        self.trouble = trouble
+        self.trouble, self.trouble_at = trouble, time.time()
         delay = (
             0.0 if not self._failures else FIRST_RETRY_SECONDS * 2 ** min(self._failures - 1, 10)
         )

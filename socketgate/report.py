@@ -217,19 +217,24 @@ def outcomes(gate: Gate) -> dict[str, int]:
 
 def backend_state(backend: Backend) -> BackendState:
     """One backend."""
+    trouble, at = backend_trouble(backend)
     return {
         "path": backend.path,
         "channels": len(backend.channels),
         "unacknowledged": sum(one.unacknowledged_count for one in backend.channels),
-        "trouble": backend_trouble(backend) or None,
+        "trouble": trouble or None,
+        "trouble_at": at if trouble else None,
     }
 
 
-def backend_trouble(backend: Backend) -> str:
-    """Why it would take no client now, or took none when it was last tried; empty if neither."""
+def backend_trouble(backend: Backend) -> tuple[str, float]:
+    """Why it would take no client now, or took none when it was last tried; empty if neither.
+
+    And when that was so. To try it without a client would start an instance of many a backend.
+    """
     if not backend.channels:
         try:
             check_path(backend.path)
         except BackendUnavailable as error:
-            return str(error)
-    return backend.trouble
+            return str(error), time.time()
+    return backend.trouble, backend.trouble_at

@@ -34,7 +34,7 @@ def silent_words(unit: GateUnit | None) -> tuple[Tone, str]:
 def status_text(name: str, status: StatusAnswer, now: float, paint: Paint) -> str:
     """A gate that answers."""
     rules = status["rules"]
-    tone, remarks = _remarks(status)
+    tone, remarks = _remarks(status, now)
     since = _when(status["started_at"], now)
     deciding = f"{paint(tone, 'deciding')} since {since}; process {status['pid']}"
     lines = [
@@ -85,14 +85,17 @@ def _head(name: str, about: str, tone: Tone, paint: Paint) -> str:
     return f"{paint(tone, '●')} {paint(Tone.STRONG, printable(name))} - {printable(about)}\n"
 
 
-def _remarks(status: StatusAnswer) -> tuple[Tone, list[str]]:
+def _remarks(status: StatusAnswer, now: float) -> tuple[Tone, list[str]]:
     """What is wrong with it, and how bad that is."""
-    starved = dict.fromkeys(
-        printable(gate["daemon"])
-        for gate in status["gates"]
-        if all(backend["trouble"] for backend in gate["backends"])
-    )
+    starved: dict[str, None] = {}
+    once_starved: dict[str, None] = {}
+    for gate in status["gates"]:
+        if all(backend["trouble"] for backend in gate["backends"]):
+            is_old = any(_seconds_untried(backend, gate, now) for backend in gate["backends"])
+            (once_starved if is_old else starved)[printable(gate["daemon"])] = None
     remarks = ["by earlier rules: the files have an error"] if status["rules"]["error"] else []
+    if once_starved:
+        remarks.append(f"the last clients of {', '.join(once_starved)} found no backend")
     grave = [f"clients of {', '.join(starved)} find no backend"] if starved else []
     if status["commands"] and status["commands"]["trouble"]:
         grave.append("clients whose rule has a command are refused")
@@ -108,7 +111,7 @@ def _gate_text(gate: GateState, now: float, paint: Paint) -> str:
     title = f"{printable(gate['daemon'])} on {printable(gate['address'])}"
     return "\n" + f"{paint(Tone.STRONG, title)}\n" + fields(
         [
-            ("Backend", [_backend(one, paint) for one in gate["backends"]]),
+            ("Backend", [_backend(one, gate, now, paint) for one in gate["backends"]]),
             ("Connections", [", ".join([f"{total} so far", *ended]), waiting]),
             (
                 "Refusing most",
@@ -133,10 +136,18 @@ def _by(by: RefusedBy) -> str:
     return "not by a rule"
 
 
-def _backend(backend: BackendState, paint: Paint) -> str:
+def _seconds_untried(backend: BackendState, gate: GateState, now: float) -> int:
+    """How long ago its trouble was, if it may be over: while nobody waits it isn't tried; else 0."""
+    return 0 if gate["held"] else int(now - (backend["trouble_at"] or now))
+
+
+def _backend(backend: BackendState, gate: GateState, now: float, paint: Paint) -> str:
     path, trouble = printable(backend["path"]), printable(backend["trouble"] or "")
     if trouble:
-        return paint(Tone.BAD, trouble if path in trouble else f"{path}: {trouble}")
+        text = trouble if path in trouble else f"{path}: {trouble}"
+        if seconds := _seconds_untried(backend, gate, now):
+            return paint(Tone.WARNING, f"{text} ({span(seconds)} ago, not tried since)")
+        return paint(Tone.BAD, text)
     state = "connected" if backend["channels"] else "there"
     on_their_way = backend["unacknowledged"]
     return f"{path}: {state}" + (

@@ -33,6 +33,7 @@ def gate_state(daemon: str = "sshd") -> GateState:
                 "channels": 1,
                 "unacknowledged": 1,
                 "trouble": None,
+                "trouble_at": None,
             }
         ],
         "outcomes": {"handed-over": HANDED_OVER, "refused": REFUSED, "error": 0},

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
@@ -10,11 +11,13 @@ from socketgate.bans import Ban, Bans, parse_net
 from socketgate.commandconnect import OwnRunner
 from socketgate.commands import Commands
 from socketgate.config import CommandsConfig, RulesConfig
+from socketgate.handoff import Backend
 from socketgate.reload import RulesInForce
-from socketgate.report import BANS_AT_ONCE, Report, has_commands, joined
+from socketgate.report import BANS_AT_ONCE, Report, backend_state, has_commands, joined
 from socketgate.rules.source import Sources
 from socketgate.rules.table import build_table
 from socketgate.varlink import CallFailed
+from tests.support.backendstub import BackendStub
 from tests.support.build import text_of
 from tests.support.waiting import play
 
@@ -170,3 +173,30 @@ def test_parameters_that_make_no_sense_are_an_error(
             await report.list_bans(parameters)
 
     reported(tmp_path, scene)
+
+
+def test_a_backend_s_trouble_is_told_with_when_it_was(tmp_path: Path) -> None:
+    with BackendStub(tmp_path / "b") as stub:
+        backend = Backend(str(stub.path))
+        before = time.time()
+        backend.failed("closed the channel")
+        state = backend_state(backend)
+    assert state["trouble"] == "closed the channel"
+    assert state["trouble_at"] is not None
+    assert before <= state["trouble_at"] <= time.time()
+
+
+def test_a_socket_that_is_not_there_is_a_trouble_of_now(tmp_path: Path) -> None:
+    before = time.time()
+    at = backend_state(Backend(str(tmp_path / "b")))["trouble_at"]
+    assert at is not None
+    assert at >= before
+
+
+def test_a_backend_that_works_again_has_no_trouble(tmp_path: Path) -> None:
+    with BackendStub(tmp_path / "b") as stub:
+        backend = Backend(str(stub.path))
+        backend.failed("closed the channel")
+        backend.works()
+        state = backend_state(backend)
+    assert (state["trouble"], state["trouble_at"]) == (None, None)
