@@ -137,7 +137,7 @@ def _by(by: RefusedBy) -> str:
 
 
 def _seconds_untried(backend: BackendState, gate: GateState, now: float) -> int:
-    """How long ago its trouble was, if it may be over: while nobody waits it isn't tried; else 0."""
+    """How long ago its trouble was, if it may be over: nobody waits, so it isn't tried. Else 0."""
     return 0 if gate["held"] else int(now - (backend["trouble_at"] or now))
 
 
