@@ -35,9 +35,10 @@ from socketgate.largerules import (
 from socketgate.lastgood import LastGood
 from socketgate.rulefiles import is_shortage, paths_of, read_sources
 from socketgate.rules.names import accounts_named
-from socketgate.rules.source import Sources, was_emptied
+from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.tablefile import NotUsable
+from socketgate.unfinished import Unfinished
 from socketgate.wording import count
 
 log = logging.getLogger(__name__)
@@ -52,13 +53,6 @@ LONGEST_SETTLING_SECONDS = 0.05
 AGAIN_SECONDS = 1.0
 #: The same when it takes a processor for seconds to find out that it is still so.
 COMPILE_AGAIN_SECONDS = 30.0
-
-#: How long, in seconds, a last line without its newline may be one that is still being written.
-HALF_WRITTEN_SECONDS = 0.5
-HALF_WRITTEN = "missing-newline"
-
-#: How long, in seconds, a file that was emptied or taken away may be one that is being written.
-EMPTIED_SECONDS = 10.0
 
 #: How long, in seconds, a reload waits for the accounts that options name; clients wait with it.
 ACCOUNT_SECONDS = 0.2
@@ -94,9 +88,7 @@ class RulesInForce:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._settling_since: float | None = None
-        self._awaits_newline_until = 0.0
-        #: What was in force before a file became empty, and until when that is to be known.
-        self._before_emptied: tuple[Made, float] | None = None
+        self._unfinished = Unfinished(self._loop.time)
         self._making: asyncio.Task[None] | None = None
         self._is_compiling = self._is_stale = self._is_closed = False
         #: Whether the files have just changed and clients are to wait for what they say. What takes
@@ -119,7 +111,7 @@ class RulesInForce:
     @property
     def is_settled(self) -> bool:
         """Whether what the files say is in force, or known to be wrong."""
-        return not (self._settling_since or self._making or self._awaits_newline_until)
+        return not (self._settling_since or self._making or self._unfinished.awaits_newline)
 
     @property
     def paths(self) -> set[str]:
@@ -300,11 +292,7 @@ class RulesInForce:
         if mistakes := [*self._mistakes(table), *more]:
             self._reject(mistakes)
             return
-        now = self._loop.time()
-        if not was_emptied(self.sources, sources):
-            self._before_emptied = None
-        elif self._before_emptied is None or now > self._before_emptied[1]:
-            self._before_emptied = (self.sources, self.table), now + EMPTIED_SECONDS
+        self._unfinished.replaced((self.sources, self.table), sources)
         self._accept()
         self._put_in_force(sources, table)
 
@@ -321,36 +309,22 @@ class RulesInForce:
     def _accept(self) -> None:
         """The files say what is in force."""
         self.last_error = ""
-        self._awaits_newline_until = 0.0
+        self._unfinished.forget_newline()
 
     def _reject(self, mistakes: list[Mistake]) -> None:
         """Keep the rules from before a file was written, and say why, unless it still is."""
-        if self._is_half_written(mistakes):
+        if (until := self._unfinished.newline_awaited_until(mistakes)) is not None:
+            self._reload_at(until)
             return
-        self._awaits_newline_until = 0.0
         text = summary_of(mistakes)
         if text != self.last_error:
             log.error("%s; keeping the previous rules", text, extra=REJECTED)
         self.last_error = text
-        if self._before_emptied is not None and self._loop.time() <= self._before_emptied[1]:
-            self._put_in_force(*self._before_emptied[0])
-        self._before_emptied = None
+        if (before := self._unfinished.before_emptied()) is not None:
+            self._put_in_force(*before)
 
     def _mistakes(self, table: RuleTable) -> list[Mistake]:
         return [] if self._config.on_error is OnError.LIBWRAP else mistakes_of(table)
-
-    def _is_half_written(self, mistakes: list[Mistake]) -> bool:
-        """Whether only a newline is missing, and whoever writes the file may still be at it."""
-        if any(mistake.code != HALF_WRITTEN for mistake in mistakes):
-            return False
-        now = self._loop.time()
-        if not self._awaits_newline_until:
-            self._awaits_newline_until = now + HALF_WRITTEN_SECONDS
-        if now >= self._awaits_newline_until:
-            self._awaits_newline_until = 0.0
-            return False
-        self._reload_at(self._awaits_newline_until)
-        return True
 
     def _reload_at(self, when: float) -> None:
         if self._timer is not None:

@@ -42,7 +42,8 @@ LAYERS = {
         activation coalescing lane clients accept identify descriptorstore limits entry introduction
         refusals audit trust
         command_message commands commandconnect banner act channel handoff
-        rulefiles lastgood tablesources tablefile largerules compiling compiler firstrules reload
+        rulefiles lastgood tablesources tablefile largerules compiling compiler firstrules
+        unfinished reload
         varlink answers ownfolders control
         """,
     "what checks the rules and plays them through": """

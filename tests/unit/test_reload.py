@@ -9,11 +9,12 @@ from socketgate.compiler import Compiler
 from socketgate.config import OnError, RulesConfig
 from socketgate.errors import RuleError
 from socketgate.largerules import LARGE_BYTES
-from socketgate.reload import HALF_WRITTEN_SECONDS, LAST_GOOD, RulesInForce
+from socketgate.reload import LAST_GOOD, RulesInForce
 from socketgate.rules.decide import decide
 from socketgate.rules.request import Access
 from socketgate.rules.source import Text
 from socketgate.rules.verdict import Verdict
+from socketgate.unfinished import NEWLINE_SECONDS
 from tests.support.build import request
 from tests.support.largefiles import KEY, Files
 from tests.support.waiting import Calls, Happenings, let_the_loop_turn, play
@@ -274,7 +275,7 @@ def test_a_half_written_line_is_waited_for_the_second_time_too(
         stage.deny.write_text("ALL: 192.0.2.7")
         stage.rules.reload()
         loop_time = stage.rules._loop.time
-        end = loop_time() + HALF_WRITTEN_SECONDS
+        end = loop_time() + NEWLINE_SECONDS
         stage.deny.write_text("ALL: 192.0.2.7\n")
         stage.rules.reload()
         stage.rules._loop.call_at(end, stage.settled)
