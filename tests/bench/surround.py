@@ -95,8 +95,12 @@ def own_etc(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def own_group() -> Iterator[None]:
-    """A control group for us and all we start, so that what all of it uses can be told."""
-    name = f"{cgroup.PREFIX}bench-{os.getpid()}"
+    """A control group for us and all we start, so that what all of it uses can be told.
+
+    What an earlier run left that was killed is removed.
+    """
+    cgroup.remove_stale()
+    name = cgroup.name_for("bench")
     outside = cgroup.parents()
     groups = cgroup.make(name)
     try:

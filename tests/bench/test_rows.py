@@ -11,6 +11,7 @@ import pytest
 
 from tests.bench.main import ROWS
 from tests.bench.measure import Line, ratio
+from tests.support import cgroup
 
 pytestmark = pytest.mark.bench
 
@@ -18,11 +19,9 @@ RUN = Path(__file__).with_name("run")
 MOST_SECONDS = 90
 
 
-@pytest.mark.parametrize("name", ROWS)
-def test_a_row_is_measured(name: str) -> None:
-    words = (RUN, name, "--tiny", "--json")
+def run_tiny(name: str) -> str:
     said = subprocess.run(
-        words,
+        (RUN, name, "--tiny", "--json"),
         env=os.environ | {"PYTHON": sys.executable},
         capture_output=True,
         text=True,
@@ -30,8 +29,25 @@ def test_a_row_is_measured(name: str) -> None:
         check=False,
     )
     assert said.returncode == 0, said.stdout + said.stderr
-    (row,) = json.loads(said.stdout)["rows"]
+    return said.stdout
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_row_is_measured(name: str) -> None:
+    (row,) = json.loads(run_tiny(name))["rows"]
     assert row["lines"]
+
+
+def test_the_control_group_of_a_run_that_was_killed_is_removed() -> None:
+    with subprocess.Popen(("true",)) as ended:
+        pass
+    name = f"{cgroup.name_for('bench').rpartition('-')[0]}-{ended.pid}"
+    groups = cgroup.make(name)
+    try:
+        run_tiny("decide")
+        assert not any(map(Path.exists, groups))
+    finally:
+        cgroup.remove(name)
 
 
 def test_a_figure_above_its_target_is_missed() -> None:
