@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What may be wrong on this machine: daemons that no socket has, groups not there, open files.
+"""What may be wrong on this machine: names that nothing has, files that anybody or nobody may open.
 
 What the rules say by themselves is the business of rules/lint.py, and what must be looked up of
 namecheck.py; here they are held against the socket units and the file modes.
@@ -7,36 +7,67 @@ namecheck.py; here they are held against the socket units and the file modes.
 
 import difflib
 import os
+import pwd
 import stat
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 
 from socketgate.accounts import look_up_account
-from socketgate.config import Config
+from socketgate.config import Config, Place, RulesConfig
 from socketgate.control import EVERYBODY
 from socketgate.daemonname import name_problem
-from socketgate.pathwalk import TooManyLinks, walk
+from socketgate.pathwalk import Step, TooManyLinks, walk
 from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.names import NameKind, NameUse, first_uses
 from socketgate.rules.text import shown
+
+#: Whom gates run as: units/socketgate@.service.
+GATE_USER = "socketgate"
+#: Where a file has an acl(5).
+ACL = "system.posix_acl_access"
 
 #: Words that rules/lint.py has its own say about.
 _NO_DAEMONS = frozenset({"known", "unknown", "local", "paranoid", "fail"})
 
 
-def daemon_diagnostics(uses: Iterable[NameUse], sockets: Collection[str]) -> Iterator[Diagnostic]:
+def daemon_diagnostics(
+    uses: Iterable[NameUse], config: Config, sockets: Collection[str]
+) -> Iterator[Diagnostic]:
     """Daemon names that no socket has. `uses` are all names of the rules."""
     known = {name.lower() for name in sockets}
+    for name in config.daemons:
+        if name.lower() not in known:
+            place = next(one for key, one in config.places.items() if key[:2] == ("daemon", name))
+            message = f"no socket unit has the name {name}: these settings are nobody's"
+            yield _at(place, "no-such-socket", message, _which_socket(name, known))
+    known |= {name.lower() for name in config.daemons}
     for use in first_uses(use for use in uses if use.kind is NameKind.DAEMON):
         name = shown(use.name)
         if name.lower() in known | _NO_DAEMONS or name_problem(name):
             continue
-        near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)
-        yield use.diagnostic(
-            Severity.WARNING,
-            "no-such-socket",
-            f"no socket unit has the name {name}",
-            f"did you mean {near[0]}?" if near else f"FileDescriptorName={name} gives a socket it",
-        )
+        message = f"no socket unit has the name {name}"
+        hint = _which_socket(name, known)
+        yield use.diagnostic(Severity.WARNING, "no-such-socket", message, hint)
+
+
+def _which_socket(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)
+    return f"did you mean {near[0]}?" if near else f"FileDescriptorName={name} gives a socket it"
+
+
+def missing_diagnostics(config: Config) -> Iterator[Diagnostic]:
+    """Rule files that somebody named and that aren't there; the default ones needn't be."""
+    default = RulesConfig()
+    for key, path in (("allow", config.rules.allow), ("deny", config.rules.deny)):
+        if path not in (default.allow, default.deny) and not os.path.exists(path):  # noqa: PTH110
+            place = config.places.get(("rules", key))
+            yield _of_file(
+                Severity.WARNING,
+                "missing-file",
+                str(path),
+                "there is no such file: it has no rules",
+                "create it, or name another" + (f": {place.named}" if place else ""),
+            )
 
 
 def group_diagnostics(config: Config) -> Iterator[Diagnostic]:
@@ -55,36 +86,43 @@ def group_diagnostics(config: Config) -> Iterator[Diagnostic]:
             continue
         for name in names:
             if look_up_account(os.fsencode(name), is_group=True).answer is not True:
-                yield Diagnostic(
-                    severity=Severity.WARNING,
-                    code="unknown-group",
-                    origin=str(place.path),
-                    line=place.line,
-                    column=1,
-                    message=f'control.{key}: there is no group "{name}": nobody is in it',
-                    hint="create the group and start the gates again, or name another",
-                    source_line=b"",
-                )
+                message = f'there is no group "{name}": nobody is in it'
+                hint = "create the group and start the gates again, or name another"
+                yield _at(place, "unknown-group", message, hint)
+
+
+def _at(place: Place, code: str, message: str, hint: str) -> Diagnostic:
+    """A warning about a key of the configuration."""
+    return Diagnostic(
+        severity=Severity.WARNING,
+        code=code,
+        origin=str(place.path),
+        line=place.line,
+        column=1,
+        message=f"{'.'.join(place.key)}: {message}",
+        hint=hint,
+        source_line=b"",
+    )
 
 
 def file_diagnostics(paths: Iterable[str]) -> Iterator[Diagnostic]:
     """Files, and folders on the way to them, that everybody may write to."""
     reported: set[str] = set()
     for path in paths:
-        for open_path in _open_paths(os.path.abspath(path)):  # noqa: PTH100  # links stay
-            if open_path not in reported:
-                reported.add(open_path)
-                yield _world_writable(open_path)
+        for step in _steps(path):
+            if step.status is not None and is_open(step.status) and step.path not in reported:
+                reported.add(step.path)
+                message = "everybody may write here, and so change the rules"
+                hint = f"chmod o-w {step.path}"
+                yield _of_file(Severity.WARNING, "world-writable", step.path, message, hint)
 
 
-def _open_paths(path: str) -> Iterator[str]:
+def _steps(path: str) -> list[Step]:
+    """The way to a file as far as it can be gone."""
     try:
-        steps = list(walk(path))
+        return list(walk(os.path.abspath(path)))  # noqa: PTH100  # links stay
     except (TooManyLinks, OSError):
-        return
-    for step in steps:
-        if step.status is not None and is_open(step.status):
-            yield step.path
+        return []
 
 
 def is_open(status: os.stat_result) -> bool:
@@ -95,14 +133,71 @@ def is_open(status: os.stat_result) -> bool:
     return bool(status.st_mode & stat.S_IWOTH) and not is_sticky
 
 
-def _world_writable(path: str) -> Diagnostic:
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A user without privileges, by numbers."""
+
+    uid: int
+    gids: frozenset[int]
+
+    def may(self, right: int, status: os.stat_result) -> bool:
+        """Whether the mode gives it that right of others; the first class it is in decides."""
+        if self.uid == status.st_uid:
+            return bool(status.st_mode & right << 6)
+        return bool(status.st_mode & (right << 3 if status.st_gid in self.gids else right))
+
+
+def gates_reader() -> Reader | None:
+    """Whom gates run as; None where there is no such user."""
+    try:
+        account = pwd.getpwnam(GATE_USER)
+    except KeyError:
+        return None
+    return Reader(account.pw_uid, frozenset(os.getgrouplist(GATE_USER, account.pw_gid)))
+
+
+def unreadable_diagnostics(paths: Iterable[str], reader: Reader) -> Iterator[Diagnostic]:
+    """Files that gates can't read, though root, who checks them, can.
+
+    The modes say so, of the file and of each folder on the way; where there is an acl(5), too, it
+    is taken for readable.
+    """
+    reported: set[str] = set()
+    for path in paths:
+        for step in _steps(path):
+            if step.status is None or stat.S_ISLNK(step.status.st_mode):
+                continue
+            right = stat.S_IXOTH if stat.S_ISDIR(step.status.st_mode) else stat.S_IROTH
+            if reader.may(right, step.status) or _has_acl(step.path):
+                continue
+            if step.path not in reported:
+                reported.add(step.path)
+                yield _unreadable(step.path, "x" if right == stat.S_IXOTH else "r")
+            break
+
+
+def _has_acl(path: str) -> bool:
+    try:
+        return bool(os.getxattr(path, ACL))
+    except OSError:
+        return False
+
+
+def _unreadable(path: str, letter: str) -> Diagnostic:
+    message = f"gates, which run as {GATE_USER}, can't read what is here"
+    hint = f"chmod o+{letter} {path}, or setfacl -m u:{GATE_USER}:{letter} {path}"
+    return _of_file(Severity.ERROR, "unreadable-file", path, message, hint)
+
+
+def _of_file(severity: Severity, code: str, path: str, message: str, hint: str) -> Diagnostic:
+    """What is to be said of a file as a whole."""
     return Diagnostic(
-        severity=Severity.WARNING,
-        code="world-writable",
+        severity=severity,
+        code=code,
         origin=path,
         line=1,
         column=1,
-        message="everybody may write here, and so change the rules",
-        hint=f"chmod o-w {path}",
+        message=message,
+        hint=hint,
         source_line=b"",
     )

@@ -2,8 +2,9 @@
 """`socketgate check`: everything that is wrong with the rules, with its place and a hint."""
 
 import argparse
+import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from socketgate.cli import ExitCode
 from socketgate.cli.match import add_files, configured
@@ -18,7 +19,7 @@ from socketgate.cli.output import (
     width,
 )
 from socketgate.config import Config
-from socketgate.configfiles import DEFAULT_PATH
+from socketgate.configfiles import DEFAULT_PATH, read_files
 from socketgate.namecheck import name_diagnostics
 from socketgate.rulefiles import read_sources
 from socketgate.rules.diagnostic import Diagnostic, Severity
@@ -26,7 +27,14 @@ from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.socketunits import socket_names
-from socketgate.surroundings import daemon_diagnostics, file_diagnostics, group_diagnostics
+from socketgate.surroundings import (
+    daemon_diagnostics,
+    file_diagnostics,
+    gates_reader,
+    group_diagnostics,
+    missing_diagnostics,
+    unreadable_diagnostics,
+)
 from socketgate.trust import trusted_uids
 from socketgate.wording import count
 
@@ -62,9 +70,9 @@ def run(arguments: argparse.Namespace) -> int:
     sources = read_sources(config.rules)
     table = build_table(sources, thorough=True)
     found = list(table.diagnostics)
-    config_path = str(arguments.config or DEFAULT_PATH)
     uses = list(names_used(table, sources))
-    found += of_machine(config, config_path, sources, uses, has_lookups=not arguments.no_lookups)
+    found += of_machine(config, uses, has_lookups=not arguments.no_lookups)
+    found += of_files(arguments, config, sources)
     found = in_order(found, sources)
     left_out = table.dropped_count
     if arguments.json:
@@ -79,24 +87,33 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def of_machine(
-    config: Config,
-    config_path: str,
-    sources: Sources,
-    uses: Sequence[NameUse],
-    *,
-    has_lookups: bool,
-) -> list[Diagnostic]:
-    """What is wrong on this machine. `uses` are the names in the rules. Raises ConfigError."""
-    paths = [sources.allow_origin, sources.deny_origin, config_path]
-    paths += [path.decode("utf-8", "surrogateescape") for path in sorted(sources.host_files)]
-    found = list(file_diagnostics(paths))
-    found += daemon_diagnostics(uses, socket_names() | config.daemons.keys())
+    config: Config, uses: Sequence[NameUse], *, has_lookups: bool
+) -> Iterator[Diagnostic]:
+    """Names that this machine doesn't know. `uses` are those in the rules. Raises ConfigError."""
+    yield from daemon_diagnostics(uses, config, socket_names())
     if has_lookups:
         for name, daemon in config.daemons.items():  # raises ConfigError, as a gate's start does
             trusted_uids(daemon.backend_users, config.where("daemon", name, "backend-users"))
-        found += name_diagnostics(uses)
-        found += group_diagnostics(config)
-    return found
+        yield from name_diagnostics(uses)
+        yield from group_diagnostics(config)
+
+
+def of_files(
+    arguments: argparse.Namespace, config: Config, sources: Sources
+) -> Iterator[Diagnostic]:
+    """Files that aren't there, that anybody may change, or that gates can't read.
+
+    Those of the command line may be drafts, which no gate reads.
+    """
+    settings = [str(arguments.config or DEFAULT_PATH)]
+    settings += [str(path) for path, _ in read_files(arguments.config)]
+    host_files = [os.fsdecode(path) for path in sorted(sources.host_files)]
+    yield from missing_diagnostics(config)
+    yield from file_diagnostics([sources.allow_origin, sources.deny_origin, *settings, *host_files])
+    reader = gates_reader()
+    if reader is not None and not (arguments.allow or arguments.deny or arguments.config):
+        paths = [sources.allow_origin, sources.deny_origin, *host_files, *settings]
+        yield from unreadable_diagnostics(paths, reader)
 
 
 def in_order(found: Iterable[Diagnostic], sources: Sources) -> list[Diagnostic]:
@@ -147,7 +164,8 @@ def summary(
     files = printable(f"{sources.allow_origin}, {sources.deny_origin}")
     if not found:
         rules = count(table.rule_count, "rule")
-        return paint(Tone.GOOD, "No problems") + f" in {rules} ({files}).\n"
+        effect = "" if table.rule_count else ": everybody is let in"
+        return paint(Tone.GOOD, "No problems") + f" in {rules} ({files}){effect}.\n"
     errors = sum(one.severity is Severity.ERROR for one in found)
     parts = [paint(Tone.BAD, count(errors, "error"))] if errors else []
     if len(found) > errors:

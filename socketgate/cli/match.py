@@ -31,6 +31,7 @@ from socketgate.rulefiles import read_sources
 from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.rules.text import find_outside
+from socketgate.surroundings import missing_diagnostics
 from socketgate.wording import count
 
 HELP = "say what the rules would answer a client, and why"
@@ -124,6 +125,8 @@ def run(arguments: argparse.Namespace) -> int:
             )
         sources = read_sources(config.rules, extensions=False)
         return answer_lines(sys.stdin.buffer, sys.stdout, sources)
+    for warning in missing_diagnostics(config):
+        complain(f"socketgate: {printable(warning.origin)}: {warning.message}")
     given = given_by(asked)
     addresses = client_addresses(asked.client, may_resolve=arguments.resolve)
     sources = read_sources(config.rules, extensions=not arguments.libwrap)

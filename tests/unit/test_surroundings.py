@@ -1,13 +1,25 @@
 # SPDX-License-Identifier: MIT
+import os
+import stat
+import struct
 from pathlib import Path
 
 import pytest
 
-from socketgate.config import parse_config
+from socketgate.config import Config, parse_config
 from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
 from socketgate.rules.table import build_table
-from socketgate.surroundings import daemon_diagnostics, file_diagnostics, group_diagnostics
+from socketgate.surroundings import (
+    ACL,
+    GATE_USER,
+    Reader,
+    daemon_diagnostics,
+    file_diagnostics,
+    group_diagnostics,
+    missing_diagnostics,
+    unreadable_diagnostics,
+)
 from tests.support.build import text_of
 
 
@@ -17,7 +29,7 @@ def uses(allow: str) -> list[NameUse]:
 
 
 def complaints(allow: str, *sockets: str) -> list[tuple[int, int, str]]:
-    found = daemon_diagnostics(uses(allow), sockets)
+    found = daemon_diagnostics(uses(allow), Config(), sockets)
     return [(one.line, one.column, one.message) for one in found]
 
 
@@ -28,7 +40,7 @@ def test_a_daemon_that_no_socket_has_is_reported_where_it_stands() -> None:
 
 
 def test_the_name_that_was_meant_is_the_hint() -> None:
-    (found,) = daemon_diagnostics(uses("vsftp: ALL\n"), ["sshd", "vsftpd"])
+    (found,) = daemon_diagnostics(uses("vsftp: ALL\n"), Config(), ["sshd", "vsftpd"])
     assert found.hint == "did you mean vsftpd?"
 
 
@@ -44,9 +56,38 @@ def test_a_name_is_reported_once_for_a_file() -> None:
     assert len(complaints("ftpd: 192.0.2.7\nFTPD: 192.0.2.8\n")) == 1
 
 
+def configured(settings: str) -> Config:
+    return parse_config([(Path("/x.toml"), settings)])
+
+
+def test_settings_of_a_daemon_that_no_socket_has_are_reported_and_make_its_name_known() -> None:
+    config = configured(
+        '[daemon.ssh]\nbackend = "/run/x.sock"\n[daemon.ftpd]\nhandoff = "channel"\n'
+    )
+    (found,) = daemon_diagnostics(uses("ssh: ALL\n"), config, ["sshd", "ftpd"])
+    assert found.brief == (
+        "/x.toml:2:1: daemon.ssh.backend: no socket unit has the name ssh: these settings are"
+        " nobody's"
+    )
+    assert found.hint == "did you mean sshd?"
+
+
+def test_a_rule_file_that_the_configuration_names_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "deny").touch()
+    config = configured(f'[rules]\nallow = "{tmp_path}/alow"\ndeny = "{tmp_path}/deny"\n')
+    (found,) = missing_diagnostics(config)
+    assert (found.brief, found.hint) == (
+        f"{tmp_path}/alow:1:1: there is no such file: it has no rules",
+        "create it, or name another: /x.toml:2: rules.allow",
+    )
+
+
+def test_the_rule_files_of_the_default_need_not_be_there() -> None:
+    assert list(missing_diagnostics(Config())) == []
+
+
 def groups(settings: str) -> list[str]:
-    config = parse_config([(Path("/x.toml"), settings)])
-    return [one.brief for one in group_diagnostics(config)]
+    return [one.brief for one in group_diagnostics(configured(settings))]
 
 
 @pytest.mark.parametrize("key", ["admin-groups", "viewer-groups"])
@@ -120,3 +161,73 @@ def test_links_that_go_round_in_a_circle_end(folder: Path) -> None:
 def test_that_everybody_may_write_to_the_null_device_is_no_complaint(folder: Path) -> None:
     (folder / "empty").symlink_to("/dev/null")
     assert reported(folder / "empty") == []
+
+
+#: Whoever runs the tests, as if without privileges: what counts is the owner's part of a mode.
+OWNER = Reader(os.getuid(), frozenset())
+#: acl(5) as the kernel keeps it: the owner, user 1, the group, the mask and all others may read.
+AN_ACL = struct.pack("<I", 2) + b"".join(
+    struct.pack("<HHI", tag, 4, user)
+    for tag, user in ((1, 2**32 - 1), (2, 1), (4, 2**32 - 1), (16, 2**32 - 1), (32, 2**32 - 1))
+)
+
+
+def unreadable(*paths: Path) -> list[tuple[str, str]]:
+    """What its owner can't read, and what would help."""
+    found = unreadable_diagnostics(map(str, paths), OWNER)
+    return [(Path(one.origin).name, one.hint.split(" /")[0]) for one in found]
+
+
+def test_a_file_that_gates_can_read_is_no_complaint(folder: Path) -> None:
+    (folder / "hosts").chmod(0o400)
+    assert unreadable(folder / "hosts") == []
+
+
+def test_a_file_that_gates_cannot_read_is_an_error(folder: Path) -> None:
+    (folder / "hosts").chmod(0o244)
+    assert unreadable(folder / "hosts") == [("hosts", "chmod o+r")]
+
+
+def test_a_folder_that_gates_cannot_pass_is_an_error_once(folder: Path) -> None:
+    (folder / "hosts").chmod(0o244)
+    folder.chmod(0o655)
+    found = unreadable(folder / "hosts", folder / "other")
+    folder.chmod(0o755)
+    assert found == [("etc", "chmod o+x")]
+
+
+def test_what_a_link_leads_to_must_be_readable(folder: Path) -> None:
+    (folder / "hosts").chmod(0)
+    (folder / "link").symlink_to("hosts")
+    assert unreadable(folder / "link") == [("hosts", "chmod o+r")]
+
+
+def test_a_file_with_an_acl_is_taken_for_readable(folder: Path) -> None:
+    os.setxattr(folder / "hosts", ACL, AN_ACL)
+    (folder / "hosts").chmod(0o040)
+    assert unreadable(folder / "hosts") == []
+
+
+def test_a_missing_file_is_nothing_that_cannot_be_read(folder: Path) -> None:
+    assert unreadable(folder / "gone") == []
+
+
+@pytest.mark.parametrize(
+    ("reader", "mode", "may"),
+    [
+        pytest.param(Reader(1, frozenset({2})), 0o400, True, id="owner"),
+        pytest.param(Reader(1, frozenset({2})), 0o044, False, id="the-owner-is-none-of-the-others"),
+        pytest.param(Reader(3, frozenset({2})), 0o040, True, id="group"),
+        pytest.param(Reader(3, frozenset({2})), 0o404, False, id="nor-is-who-is-in-the-group"),
+        pytest.param(Reader(3, frozenset({4})), 0o004, True, id="others"),
+        pytest.param(Reader(3, frozenset({4})), 0o440, False, id="not-others"),
+    ],
+)
+def test_the_first_class_a_reader_is_in_decides(reader: Reader, mode: int, may: bool) -> None:
+    status = os.stat_result((stat.S_IFREG | mode, 0, 0, 1, 1, 2, 0, 0, 0, 0))
+    assert reader.may(stat.S_IROTH, status) is may
+
+
+def test_gates_run_as_the_user_of_their_unit() -> None:
+    unit = Path(__file__).parents[2] / "units/socketgate@.service"
+    assert f"User={GATE_USER}" in unit.read_text().splitlines()

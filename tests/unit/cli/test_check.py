@@ -442,3 +442,17 @@ def test_accounts_that_the_configuration_names_and_that_do_not_exist_are_said(
     )
     printed = capsys.readouterr()
     assert f"{config}{said}" in printed.out + printed.err
+
+
+def test_a_file_that_was_typed_and_is_not_there_is_a_warning(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", f"--deny={folder}/hosts.dney", "--no-lookups", "--strict"]) == 2
+    assert f"{folder}/hosts.dney:1:1: there is no such file: it has no rules" in (
+        capsys.readouterr().out
+    )
+
+
+def test_no_rules_at_all_let_everybody_in(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    check(folder)
+    assert capsys.readouterr().out.endswith("hosts.deny): everybody is let in.\n")

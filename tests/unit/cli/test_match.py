@@ -236,3 +236,12 @@ def test_accounts_are_those_of_the_machine(
         ("user root exists", True),
         ("group no-such-group exists", False),
     ]
+
+
+def test_a_file_that_was_typed_and_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = (f"--allow={tmp_path}/alow", "--deny=/dev/null", "--config=/dev/null")
+    assert main(["match", *files, "sshd", "192.0.2.7"]) == 0
+    said = f"socketgate: {tmp_path}/alow: there is no such file: it has no rules\n"
+    assert capsys.readouterr().err == said

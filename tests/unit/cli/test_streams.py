@@ -14,7 +14,7 @@ from socketgate.cli.streams import put
 from tests.support import commands
 
 CHECKOUT = Path(__file__).parents[3]
-NO_RULES = "--allow=/none --deny=/none --config=/dev/null"
+NO_RULES = "--allow=/dev/null --deny=/dev/null --config=/dev/null"
 CLOSED = b"socketgate: standard output: Bad file descriptor\n"
 FULL = b"socketgate: standard output: No space left on device\n"
 
