@@ -26,6 +26,7 @@ from socketgate.banlog import (
     read_log,
 )
 from socketgate.bans import Ban, Bans, Event
+from socketgate.wholefile import replacing
 from socketgate.wording import count
 
 #: The log is renewed when it is this much longer than twice what it was when new, in bytes.
@@ -33,6 +34,9 @@ SLACK_BYTES = 256 * 1024
 
 #: Enough for 100,000 bans ten times over; a longer file is not of our making.
 MAX_BYTES = 256 * 1024 * 1024
+
+#: Everybody may read it, and the admins' group bans.
+STORE_MODE = 0o664
 
 #: Of the lock, whatever the umask of who was the first to ban: whoever can open it can take it, and
 #: keep everybody from banning.
@@ -151,23 +155,15 @@ class Store:
     def _replace(self, header: Header, body: bytes) -> None:
         base = len(header.encode()) + len(body)
         header = Header(header.id, base, header.earlier_id, header.earlier_size)
-        new = self.path.with_name(self.path.name + ".new")
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OPEN, 0o664)
-        try:
-            os.fchmod(fd, 0o664)  # whatever the umask of who was the first to ban
-            _write_all(fd, header.encode() + body)
-            os.fdatasync(fd)
-        finally:
-            os.close(fd)
-        new.replace(self.path)
+        with replacing(self.path, STORE_MODE) as file:
+            file.write(header.encode() + body)
+            file.flush()
+            os.fdatasync(file.fileno())
 
     def _keep_aside(self, data: bytes, now: float) -> Path:
         aside = self.path.with_name(f"{self.path.name}.damaged-{int(now)}")
-        fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _OPEN, 0o664)
-        try:
-            _write_all(fd, data)
-        finally:
-            os.close(fd)
+        with replacing(aside, STORE_MODE) as file:
+            file.write(data)
         return aside
 
 

@@ -8,8 +8,6 @@ No label ever has a client's address: strangers would make a time series each.
 
 import asyncio
 import errno
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from socketgate.answers import CountersAnswer, GateCounters
 from socketgate.errors import ConfigError, SocketgateError
+from socketgate.wholefile import replacing
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -168,16 +167,8 @@ def write_file(path: Path, text: bytes) -> None:
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is there and is no file")
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as new:
-        draft = Path(new.name)
-        try:
-            new.write(text)
-            new.flush()
-            os.fchmod(new.fileno(), 0o644)  # node_exporter has a user of its own
-            draft.replace(path)
-        except BaseException:  # nothing stays behind, whatever it was; it is raised on
-            draft.unlink()
-            raise
+    with replacing(path, 0o644) as file:  # node_exporter has a user of its own
+        file.write(text)
 
 
 class Scrapes:

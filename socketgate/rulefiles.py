@@ -14,6 +14,7 @@ from pathlib import Path
 from socketgate.config import OnError, RulesConfig
 from socketgate.rules.source import Absent, Directory, Source, Sources, Text, Unreadable
 from socketgate.rules.syntax import host_files_named
+from socketgate.wholefile import replacing
 
 #: A larger rule file is a mistake: ten million addresses take half of it.
 MAX_FILE_BYTES = 256 * 1024 * 1024
@@ -124,8 +125,7 @@ def save_sources(sources: Sources, path: Path) -> None:
     }
     texts = {name: source for name, source in contents.items() if isinstance(source, Text)}
     label = _label(sources.allow_origin, sources.deny_origin, len(texts))
-    new = path.with_name(path.name + ".new")
-    with open(new, "wb", opener=_open_private) as file:  # Path.open has no opener
+    with replacing(path, 0o600) as file:  # what rules say of people is for the gate only
         with tarfile.open(fileobj=file, mode="w", pax_headers=label) as archive:
             for name, source in texts.items():
                 entry = tarfile.TarInfo(os.fsdecode(name))
@@ -133,12 +133,6 @@ def save_sources(sources: Sources, path: Path) -> None:
                 archive.addfile(entry, io.BytesIO(source.data))
         file.flush()
         os.fsync(file.fileno())
-    new.replace(path)
-
-
-def _open_private(path: str, flags: int) -> int:
-    """What rules say of people is for the gate only."""
-    return os.open(path, flags, 0o600)
 
 
 def _label(allow: str, deny: str, count: int) -> dict[str, str]:

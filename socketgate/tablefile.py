@@ -36,6 +36,7 @@ from socketgate.tablesources import (
     encode_sources,
     encode_state,
 )
+from socketgate.wholefile import DRAFT, replacing
 
 #: Rises with every change of what is written here or of what it means.
 VERSION = 4
@@ -50,9 +51,6 @@ ALIGNMENT = 8
 
 #: What names of arrays are like.
 ARRAYS = re.compile(r"[0-9a-f]{64}\.arrays")
-
-#: What the name of a file ends in that isn't complete yet.
-DRAFT = ".new"
 
 #: What comes of taking a JSON value for another kind of value.
 OF_ANOTHER_SHAPE = (LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
@@ -114,7 +112,8 @@ def _write(folder: Path, prepared: Prepared) -> Path:
     text = json.dumps(body)
     head = {"version": VERSION, "byteorder": sys.byteorder, "sha256": _sha256(text.encode())}
     path = index_path(folder, prepared.digest, prepared.compiled)
-    _replace(path, f"{json.dumps(head)}\n{text}".encode())
+    with replacing(path, 0o600) as file:
+        file.write(f"{json.dumps(head)}\n{text}".encode())
     return path
 
 
@@ -172,7 +171,8 @@ def _write_arrays(folder: Path, segment: Segment) -> dict[str, object]:
         digest.update(piece)
     path = folder / f"{digest.hexdigest()}.arrays"
     if not _is_whole(path):
-        _replace(path, b"".join(_pieces(arrays)))
+        with replacing(path, 0o600) as file:
+            file.writelines(_pieces(arrays))
     return {"file": path.name, "lengths": [len(one) for one in arrays]}
 
 
@@ -245,20 +245,6 @@ def _open_ours(path: Path) -> int:
         os.close(fd)
         raise NotUsable(f"{path}: not a file that only we could have written")
     return fd
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file whole, then put it in place in one step."""
-    new = path.with_name(path.name + DRAFT)
-    new.unlink(missing_ok=True)  # of a child that was killed, perhaps another user's
-    try:
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-        new.replace(path)
-    except BaseException:  # nothing stays behind, whatever it was; it is raised on
-        new.unlink(missing_ok=True)
-        raise
 
 
 def _forget_old(folder: Path, path: Path) -> None:

@@ -8,7 +8,6 @@ are looked at before the first one is changed.
 
 import hashlib
 import re
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from socketgate.errors import ConfigError
 from socketgate.unitfile import UnitFile
+from socketgate.wholefile import replacing
 
 MARK = re.compile(
     r'# Written by "socketgate unit", which leaves it alone once it is changed \(([0-9a-f]{16})\)\n'
@@ -113,18 +113,9 @@ def _has(path: Path, text: str) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file in one step: there is the old one or the whole new one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".", delete=False) as draft:
-        draft_path = Path(draft.name)
-        try:
-            draft.write(text.encode())
-            draft.flush()
-            draft_path.chmod(0o644)
-            draft_path.replace(path)
-        except BaseException:  # nothing stays behind, whatever it was; it is raised on
-            draft_path.unlink()
-            raise
+    with replacing(path, 0o644) as file:
+        file.write(text.encode())
 
 
 def _remove(root: Path, paths: Sequence[str]) -> tuple[str, ...]:

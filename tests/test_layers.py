@@ -31,8 +31,8 @@ LAYERS = {
         backend.message backend.channel backend.receiver backend.sockets backend.listener backend
         """,
     "the machine": """
-        lookup_values bans daemonname configfiles config interpreter libc pathwalk notify journal
-        inotify watch banlog banstore banwatch
+        lookup_values bans daemonname configfiles config interpreter libc pathwalk wholefile
+        notify journal inotify watch banlog banstore banwatch
         """,
     "lookups": """
         lookup_source lookup_cache lookup_pool

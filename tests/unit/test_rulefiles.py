@@ -221,6 +221,15 @@ def test_keeping_leaves_nothing_half_written(config: RulesConfig, tmp_path: Path
     assert [path.name for path in (tmp_path / "state").iterdir()] == ["kept"]
 
 
+def test_a_copy_that_can_t_be_kept_leaves_nothing_behind(
+    config: RulesConfig, tmp_path: Path
+) -> None:
+    (tmp_path / "state" / "kept").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        saved(config, tmp_path / "state" / "kept")
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["kept"]
+
+
 def test_no_kept_copy_is_none(config: RulesConfig, tmp_path: Path) -> None:
     assert load_saved_sources(tmp_path / "kept", config) is None
 
