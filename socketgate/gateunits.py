@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 3.0
 _ASKED = (
     "Id", "LoadState", "ActiveState", "Result", "UnitFileState", "StateChangeTimestampMonotonic",
     "StatusText", "NRestarts", "TriggeredBy",
-    "FileDescriptorName", "Listen", "Triggers",
+    "FileDescriptorName", "Listen", "Triggers", "Accept",
 )  # fmt: skip
 
 Properties = Mapping[str, str]
@@ -75,15 +75,18 @@ def gate_unit(name: str) -> GateUnit | None:
 def _units(*names: str) -> list[GateUnit]:
     """Services and sockets, and of each what belongs to it: systemd need not have it in memory."""
     units = _show(names)
-    related = {
-        other
-        for unit in units
-        for key in ("Triggers", "TriggeredBy")
-        for other in unit.get(key, "").split()
-    }
+    related = {other for unit in units for other in _related(unit)}
     missing = related - {unit["Id"] for unit in units}
     units += _show(sorted(missing)) if missing else []
     return gates_of(units, time.time() - time.monotonic())
+
+
+def _related(unit: Properties) -> list[str]:
+    """The other units of its gate. With `Accept=yes` a socket triggers no unit of its own name."""
+    bare, _, kind = unit["Id"].rpartition(".")
+    twin = f"{bare}.{'socket' if kind == 'service' else 'service'}"
+    named = f"{unit.get('Triggers', '')} {unit.get('TriggeredBy', '')}".split()
+    return list(dict.fromkeys([*named, twin] if bare.startswith(TEMPLATE) else named))
 
 
 def gates_of(units: Iterable[Properties], boot: float) -> list[GateUnit]:
@@ -91,14 +94,25 @@ def gates_of(units: Iterable[Properties], boot: float) -> list[GateUnit]:
 
     A service that no socket can start is none: so looks the template with a name nobody has used.
     """
-    by_id = {unit["Id"]: unit for unit in units if unit["LoadState"] == "loaded"}
+    by_id = {unit["Id"]: unit for unit in units if _is_meant(unit)}
     found = []
     for service in by_id.values():
         if service["Id"].endswith(".service"):
-            own = [by_id[one] for one in service.get("TriggeredBy", "").split() if one in by_id]
+            own = [by_id[one] for one in _related(service) if one in by_id]
             if own or service["ActiveState"] != "inactive":
                 found.append(_gate(service, own, boot))
     return sorted(found, key=lambda unit: unit.name)
+
+
+def _is_meant(unit: Properties) -> bool:
+    """Whether somebody wrote or enabled it: of a template any name has a unit, without a port."""
+    return unit["LoadState"] == "loaded" or (
+        unit["LoadState"] == "bad-setting" and _is_enabled(unit)
+    )
+
+
+def _is_enabled(unit: Properties) -> bool:
+    return unit["UnitFileState"].startswith("enabled")
 
 
 def _gate(service: Properties, sockets: Sequence[Properties], boot: float) -> GateUnit:
@@ -115,10 +129,10 @@ def _gate(service: Properties, sockets: Sequence[Properties], boot: float) -> Ga
         listens=tuple(line for one in sockets for line in one.get("Listen", "").splitlines()),
         state=state,
         culprit=culprit["Id"],
-        result=culprit["Result"],
+        result=_trouble(culprit) or culprit["Result"],
         said=service.get("StatusText", ""),
         since=boot + changed / 1e6 if changed else None,
-        is_enabled=any(one["UnitFileState"].startswith("enabled") for one in (service, *sockets)),
+        is_enabled=any(map(_is_enabled, (service, *sockets))),
     )
 
 
@@ -139,11 +153,22 @@ def _service_state(service: Properties) -> UnitState:
 
 def _sockets_state(sockets: Sequence[Properties]) -> tuple[UnitState, Properties]:
     """What a gate is whose service doesn't run, and the socket that says so."""
-    for word, state in (("failed", UnitState.FAILED), ("active", UnitState.WAITING)):
-        for socket in sockets:
-            if socket["ActiveState"] == word:
-                return state, socket
+    for socket in sockets:
+        if _trouble(socket):
+            return UnitState.FAILED, socket
+    for socket in sockets:
+        if socket["ActiveState"] == "active":
+            return UnitState.WAITING, socket
     return UnitState.STOPPED, sockets[0]
+
+
+def _trouble(unit: Properties) -> str:
+    """Why no client of this socket ever starts the gate, as a setting or in systemd's words."""
+    if unit["LoadState"] != "loaded":
+        return unit["LoadState"]
+    if unit.get("Accept") == "yes" and unit["ActiveState"] != "inactive":
+        return "Accept=yes"
+    return unit["Result"] if unit["ActiveState"] == "failed" else ""
 
 
 def _show(units: Sequence[str]) -> list[dict[str, str]]:

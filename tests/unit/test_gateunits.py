@@ -85,7 +85,34 @@ def test_a_gate_of_several_daemons_has_all_of_them() -> None:
 
 
 def test_a_name_that_only_the_template_knows_is_no_gate() -> None:
-    assert gates_of([SERVICE, SOCKET | {"LoadState": "bad-setting"}], 0.0) == []
+    socket = SOCKET | {"LoadState": "bad-setting", "UnitFileState": "disabled"}
+    assert gates_of([SERVICE, socket], 0.0) == []
+
+
+def test_a_socket_that_was_enabled_without_a_port_has_failed() -> None:
+    found = gate(socket={"LoadState": "bad-setting", "ActiveState": "inactive"})
+    assert (found.state, found.culprit, found.result) == (
+        UnitState.FAILED,
+        "socketgate@sshd.socket",
+        "bad-setting",
+    )
+
+
+@pytest.mark.parametrize("state", ["active", "failed"])
+def test_a_socket_that_starts_services_of_other_names_has_failed_and_is_told_why(
+    state: str,
+) -> None:
+    found = gate({"TriggeredBy": ""}, {"ActiveState": state, "Triggers": "", "Accept": "yes"})
+    assert (found.state, found.culprit, found.result) == (
+        UnitState.FAILED,
+        "socketgate@sshd.socket",
+        "Accept=yes",
+    )
+
+
+def test_a_stopped_socket_has_not_failed_whatever_its_settings() -> None:
+    socket = {"ActiveState": "inactive", "Triggers": "", "Accept": "yes"}
+    assert gate({"TriggeredBy": ""}, socket).state is UnitState.STOPPED
 
 
 def test_a_shared_service_that_nobody_uses_is_no_gate() -> None:
