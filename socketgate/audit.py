@@ -11,8 +11,8 @@ import logging
 from socketgate.accept import Connection
 from socketgate.entry import DAEMON_FACILITY, KINDS, EntryWriter, Outcome
 from socketgate.journal import MESSAGE_ID, Journal, encode_entry
-from socketgate.limits import WINDOW_SECONDS, Repetition
 from socketgate.refusals import Refusals
+from socketgate.repetition import WINDOW_SECONDS, Repetition
 from socketgate.rules.request import UNKNOWN
 
 log = logging.getLogger(__name__)

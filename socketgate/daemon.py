@@ -36,13 +36,13 @@ from socketgate.handoff import Handoff
 from socketgate.identify import policy_key
 from socketgate.journal import MESSAGE_ID, Journal, JournalHandler
 from socketgate.largerules import Order
-from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
 from socketgate.lookups import FLUSH_ON, Lookups
 from socketgate.notify import Notifier, watchdog_seconds
 from socketgate.operations import Operations
 from socketgate.ownfolders import CACHE, RUNTIME, STATE, Folder, own_folder
 from socketgate.reload import LAST_GOOD, RulesInForce
+from socketgate.repetition import Repetition
 from socketgate.report import Report
 from socketgate.rules.keyword import CommandKind
 from socketgate.rules.request import CommandStatus, Request

@@ -39,8 +39,8 @@ LAYERS = {
         accounts accountcheck netgroup resolver ident forward lookups judge
         """,
     "stations": """
-        activation coalescing lane clients accept identify descriptorstore limits entry introduction
-        refusals audit trust
+        activation coalescing lane clients accept identify descriptorstore repetition entry
+        introduction refusals audit trust
         command_message commands commandconnect banner act channel handoff
         rulefiles lastgood tablesources tablefile largerules compiling compiler firstrules
         unfinished reload

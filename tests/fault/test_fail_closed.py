@@ -25,9 +25,9 @@ from socketgate.entry import Outcome
 from socketgate.gate import Gate
 from socketgate.handoff import Handoff
 from socketgate.journal import Journal
-from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Prefixes, Shares
 from socketgate.reload import RulesInForce
+from socketgate.repetition import Repetition
 from socketgate.rules.address import Subject
 from socketgate.rules.policy import Policy
 from socketgate.rules.request import Need, Request, RulePlace, TableName

@@ -20,9 +20,9 @@ from socketgate.config import DaemonConfig, Limits, RulesConfig
 from socketgate.gate import Gate
 from socketgate.handoff import Handoff
 from socketgate.journal import Journal
-from socketgate.limits import Repetition
 from socketgate.lookup_values import Found, Shares
 from socketgate.reload import RulesInForce
+from socketgate.repetition import Repetition
 from socketgate.rules.request import Need, Request
 from socketgate.stations import Stations
 from tests.support.backendstub import BackendStub, Peer

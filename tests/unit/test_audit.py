@@ -15,7 +15,7 @@ from socketgate.clients import Client, PeerAddress, ip_text
 from socketgate.entry import FACILITIES, LEVELS, Outcome
 from socketgate.identify import ServerAddresses
 from socketgate.journal import MESSAGE_ID, Journal
-from socketgate.limits import Repetition
+from socketgate.repetition import Repetition
 from socketgate.rules.option import Action, KeepAlive, Severity, Twist
 from socketgate.rules.request import (
     PARANOID,

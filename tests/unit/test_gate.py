@@ -19,9 +19,9 @@ from socketgate.config import Limits
 from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
 from socketgate.gate import MAX_BURST
-from socketgate.limits import Repetition
 from socketgate.lookup_values import Found
 from socketgate.notify import Notifier
+from socketgate.repetition import Repetition
 from socketgate.rules.keyword import CommandKind
 from socketgate.stations import Stations
 from tests.support.clients import client_of

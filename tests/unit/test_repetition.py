@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-from socketgate.limits import ELSEWHERE, MAX_NAMED, MAX_NETWORKS, Repetition
+from socketgate.repetition import ELSEWHERE, MAX_NAMED, MAX_NETWORKS, Repetition
 
 
 def admitted(repetition: Repetition, network: str, times: int) -> int:
