@@ -38,6 +38,8 @@ class Reach(Enum):
     OTHER = "other"  # AF_UNIX, AF_VSOCK
 
 
+FAMILIES = {Reach.IPV4: "IPv4", Reach.IPV6: "IPv6"}
+
 #: The addresses that stand for all addresses of their family.
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104  # compared with, not bound
 
@@ -159,7 +161,7 @@ def _parse_internet(text: str, reach: Reach, address: str, port: str) -> Listen:
     try:
         parsed = kind(address)
     except ValueError:
-        raise ConfigError(f"--listen {text}: {address!r} is no {reach.value} address") from None
+        raise ConfigError(f"--listen {text}: {address!r} is no {FAMILIES[reach]} address") from None
     if "%" in address:
         raise ConfigError(
             f"--listen {text}: systemd wants the interface to be there when it reads the unit,"

@@ -21,10 +21,13 @@ class Program:
     """What one program needs.
 
     `argument` makes it serve the client it was started with instead of listening by itself; it is
-    empty where a file can say so as well.
+    empty where a file can say so as well. `port` is where it listens if nobody says otherwise, and
+    `on_port` what its admin should know before a gate listens there.
     """
 
     argument: str = ""
+    port: int = 0
+    on_port: str = ""
     unit: tuple[Setting, ...] = ()
     service: tuple[Setting, ...] = ()
     notes: tuple[str, ...] = ()
@@ -57,7 +60,9 @@ SSHD = Program(
             "A user's program that ran out of memory doesn't end the whole session.",
         ),
     ),
-    notes=(SSHD_LIMITS, SSHD_PORT),
+    port=22,
+    on_port=SSHD_PORT,
+    notes=(SSHD_LIMITS,),
 )
 
 VSFTPD_LISTEN = (
@@ -77,7 +82,9 @@ VSFTPD = Program(
         Setting("RuntimeDirectory=vsftpd/empty", "Its secure_chroot_dir on Debian."),
         Setting("RuntimeDirectoryPreserve=yes", SHARED_FOLDER),
     ),
-    notes=(VSFTPD_LISTEN, VSFTPD_LIMITS, VSFTPD_PORT),
+    port=21,
+    on_port=VSFTPD_PORT,
+    notes=(VSFTPD_LISTEN, VSFTPD_LIMITS),
 )
 
 RSYNC_RULES = (
@@ -94,7 +101,9 @@ RSYNC = Program(
         Setting("NoNewPrivileges=yes", "It starts no program that needs more rights than it has."),
         Setting("PrivateDevices=yes", "It serves files, not devices."),
     ),
-    notes=(RSYNC_RULES, RSYNC_PORT),
+    port=873,
+    on_port=RSYNC_PORT,
+    notes=(RSYNC_RULES,),
 )
 
 #: By the name of the program's file.

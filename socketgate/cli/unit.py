@@ -2,8 +2,10 @@
 """`socketgate unit`: prints, installs or removes the units that put a program behind the gate."""
 
 import argparse
+import os
+import pwd
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from socketgate.cli import ExitCode
@@ -94,6 +96,24 @@ def make_plan(arguments: argparse.Namespace, name: str, root: Path) -> Plan:
     )
 
 
+def notes_about(plan: Plan) -> list[str]:
+    """What the admin should know of the program, where it is to listen."""
+    program = plan.program
+    on_port = [program.on_port] if any(one.port == program.port for one in plan.listens) else []
+    return [note for note in (*program.notes, *on_port) if note]
+
+
+def what_is_missing(plan: Plan) -> Iterator[str]:
+    """What the units speak of and this machine doesn't have: no client could be served."""
+    if plan.words and not os.access(plan.words[0], os.X_OK):
+        yield f"{plan.words[0]} isn't there, or may not be executed: no client can be served."
+    if plan.user and not plan.user.isdigit():
+        try:
+            pwd.getpwnam(plan.user)
+        except KeyError:
+            yield f"There is no user {plan.user}: no client can be served."
+
+
 def _add_ways(parser: argparse.ArgumentParser) -> None:
     ways = parser.add_argument_group(
         "how the program gets its clients (default: a unit of its own for each client)"
@@ -150,16 +170,17 @@ def _print(arguments: argparse.Namespace, plan: Plan) -> int:
     files = render(plan)
     if arguments.json:
         described = [{"path": file.path, "text": file.text} for file in files]
-        _print_json(files=described, notes=plan.program.notes)
+        _print_json(files=described, notes=notes_about(plan))
         return ExitCode.OK
-    notes = [_note(note) + "\n" for note in plan.program.notes]
+    notes = [_note(note) + "\n" for note in notes_about(plan)]
     write("\n".join([*notes, *map(_shown, files)]))
     return ExitCode.OK
 
 
 def _install(arguments: argparse.Namespace, plan: Plan, root: Path) -> int:
     changes = install(root, render(plan), possible_paths(plan.name), force=arguments.force)
-    _report(arguments, changes, plan.program.notes, _next_after_install(plan.name, root, changes))
+    notes = [*notes_about(plan), *(what_is_missing(plan) if root == Path("/") else ())]
+    _report(arguments, changes, notes, _next_after_install(plan.name, root, changes))
     return ExitCode.OK
 
 

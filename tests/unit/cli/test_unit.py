@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from socketgate.cli import main
+from socketgate.cli.unit import what_is_missing
+from socketgate.unitcheck import parse_listens
+from socketgate.unitfile import Plan
 
 PROJECT = Path(__file__).resolve().parents[3]
 #: The verb as a user without rights; imported before, since that user may not see the project.
@@ -54,6 +57,39 @@ def test_notes_are_comments_above_everything(capsys: pytest.CaptureFixture[str])
     above = capsys.readouterr().out.partition("# /etc/")[0]
     assert "MaxStartups" in above
     assert all(line.startswith("#") for line in above.splitlines() if line)
+
+
+@pytest.mark.parametrize(
+    ("address", "is_told"), [("22", True), ("192.0.2.1:22", True), ("2222", False), ("/ssh", False)]
+)
+def test_who_has_the_port_must_leave_it_only_where_the_gate_wants_it(
+    address: str, is_told: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["unit", "sshd", f"--listen={address}", *SSHD])
+    assert ("has to leave it first" in capsys.readouterr().out) is is_told
+
+
+def missing(*, words: tuple[str, ...] = (), user: str = "") -> list[str]:
+    listens = parse_listens(["7000"])
+    return list(what_is_missing(Plan(name="x", listens=listens, words=words, user=user)))
+
+
+def test_a_program_that_is_not_there_is_said(tmp_path: Path) -> None:
+    (tmp_path / "text").touch(mode=0o644)
+    for path in (tmp_path / "gone", tmp_path / "text"):
+        assert missing(words=(str(path),)) == [
+            f"{path} isn't there, or may not be executed: no client can be served."
+        ]
+
+
+def test_a_user_that_does_not_exist_is_said() -> None:
+    assert missing(user="no-such-user") == [
+        "There is no user no-such-user: no client can be served."
+    ]
+
+
+def test_of_what_is_there_nothing_is_said() -> None:
+    assert missing(words=("/bin/sh", "-i"), user="root") == missing(user="4711") == []
 
 
 def test_json_has_the_files(capsys: pytest.CaptureFixture[str]) -> None:
