@@ -1,7 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Accounts of this machine: whether one exists, for the options `user` and `group` of
-hosts_options(5), and the name of a local client's.
-"""
+"""Accounts of this machine: whether one exists (hosts_options(5), `user`, `group`), and names."""
 
 import grp
 import os

@@ -87,8 +87,9 @@ class ForwardNames:
             watched.is_stale = not self._ask(watched)
 
     async def settled(self, timeout_seconds: float) -> bool:
-        """Wait until every name has its answer since it was first asked for, or since the last
-        refresh, good or bad; False at the deadline.
+        """Wait until every name has its answer, good or bad; False at the deadline.
+
+        One that came before the last refresh is none.
         """
         self._note_settled()
         try:

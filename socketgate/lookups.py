@@ -40,10 +40,10 @@ FLUSH_ON = tuple(Path(file) for file in resolver.FILES + netgroup.FILES + accoun
 
 #: Runs an `aclexec` command and says how it ended; None when it could not be run or was cut off,
 #: and the note says why. It has its own deadline and never raises.
-RunCommand = Callable[[CommandStatus, Request], Awaitable[Found]]
+RunAclexec = Callable[[CommandStatus, Request], Awaitable[Found]]
 
 
-async def run_nothing(status: CommandStatus, _request: Request) -> Found:
+async def run_no_aclexec(status: CommandStatus, _request: Request) -> Found:
     """For a gate that has no command runner: every command could not be run."""
     return unanswered(status, "there is no command runner")
 
@@ -55,7 +55,7 @@ class Lookups:
         self,
         limits: LookupLimits | None = None,
         *,
-        run_command: RunCommand = run_nothing,
+        run_command: RunAclexec = run_no_aclexec,
         ident_port: int = IDENT_PORT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -180,7 +180,7 @@ class RulesInForce:
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         self._making = self._loop.create_task(work)
-        self._making.add_done_callback(lambda _: self._made())
+        self._making.add_done_callback(lambda _: self._on_made())
 
     async def _offer_by_accounts(
         self, sources: Sources, table: RuleTable, settling: contextlib.ExitStack
@@ -258,7 +258,7 @@ class RulesInForce:
             sources = await beside_the_loop(self._read)
             await self._offer_unless_same((sources, await beside_the_loop(build_table, sources)))
 
-    def _made(self) -> None:
+    def _on_made(self) -> None:
         task, self._making = self._making, None
         self._is_compiling = False
         if task is not None and not task.cancelled() and (error := task.exception()):

@@ -21,8 +21,8 @@ from socketgate.rules.request import TableName
 from socketgate.rules.rule import NO_RULE, rule_number
 from socketgate.rules.spans import LAST_QUAD
 
-#: Also used to pass over plain addresses in host files.
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+#: Also used to pass over plain addresses in host files.
 QUAD = rb"(?:" + _OCTET + rb"\.){3}" + _OCTET
 _DAEMON = rb"(?!(?i:except)[ \t:])[A-Za-z0-9_.*?+-]{1,100}"
 _GAP = rb"[ \t]{0,50}"
