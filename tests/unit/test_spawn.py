@@ -2,7 +2,7 @@
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from socketgate.program import CannotStart, Fields
 from socketgate.spawn import Command, keep_to_ourselves, start_shell
 from tests.support.descriptors import no_free_descriptor
+from tests.support.forked import NOBODY, as_nobody
 from tests.support.gatestub import client_pair, read_all
 from tests.support.waiting import environment
 
@@ -23,8 +24,6 @@ WAYS = pytest.mark.parametrize(
         pytest.param(((b"NICE", b"1"),), id="nice"),
     ],
 )
-
-NOBODY = 65_534
 
 SHELL_ENVIRONMENT = {b"PATH": b"/usr/bin:/bin"}
 
@@ -46,13 +45,16 @@ def shell_status(command: bytes, umask: int | None = None, nice: int = 0) -> int
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def test_a_program_has_the_client_on_0_and_1() -> None:
-    assert said(["sh", "-c", "echo out; ls -l /proc/$$/fd/0 | grep -c socket"]) == b"out\n1\n"
+@WAYS
+def test_a_program_has_the_client_on_0_and_1(fields: Fields) -> None:
+    words = ["sh", "-c", "echo out; ls -l /proc/$$/fd/0 | grep -c socket"]
+    assert said(words, *fields) == b"out\n1\n"
 
 
-def test_its_errors_reach_the_client_only_when_asked_for() -> None:
+@WAYS
+def test_its_errors_reach_the_client_when_asked_for(fields: Fields) -> None:
     words = ["sh", "-c", "echo oops >&2"]
-    assert said(words, is_stderr_client=True) == b"oops\n"
+    assert said(words, *fields, is_stderr_client=True) == b"oops\n"
 
 
 @pytest.fixture
@@ -75,11 +77,19 @@ def test_whatever_we_ignore_a_program_has_each_signal_s_default(fields: Fields) 
     assert [number for number in signal.valid_signals() if ignored & 1 << (number - 1)] == []
 
 
+def own_attributes() -> list[int]:
+    """Our umask, nice value, user and groups."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return [umask, os.nice(0), os.getuid(), os.getgid(), *os.getgroups()]
+
+
 def test_attributes_hold_for_the_program_and_not_for_us() -> None:
-    before = os.umask(0o022)
-    heard = said(["sh", "-c", "umask"], (b"UMASK", b"0027"))
-    after = os.umask(before)
-    assert (heard, after) == (b"0027\n", 0o022)
+    before = own_attributes()
+    fields = ((b"UMASK", b"0027"), (b"NICE", b"2"), (b"GROUP", b"daemon"), (b"USER", b"nobody"))
+    heard = said(["sh", "-c", "umask; nice; id -u; id -g; id -G"], *fields).decode().split()
+    assert heard == ["0027", str(before[1] + 2), str(NOBODY), "1", "1"]
+    assert own_attributes() == before
 
 
 def test_what_systemd_told_us_is_not_told_to_programs() -> None:
@@ -164,50 +174,30 @@ def test_a_shell_command_has_the_umask_and_the_nice_value_given() -> None:
     assert shell_status(command, umask=0o027, nice=2) == 0
 
 
-def as_nobody(start: Callable[[], int]) -> int:
-    """What `start` answers in a child of ours that has become nobody."""
-    child = os.fork()
-    if child == 0:
-        answer = 99
-        try:
-            os.setgroups([NOBODY])
-            os.setresgid(NOBODY, NOBODY, NOBODY)
-            os.setresuid(NOBODY, NOBODY, NOBODY)
-            answer = start()
-        finally:
-            os._exit(answer)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
 def test_a_shell_command_runs_without_a_nice_value_that_is_not_allowed() -> None:
     """nice(2): only root may ask for more."""
-    assert as_nobody(lambda: shell_status(b"exit 7", nice=-2)) == 7
+    assert as_nobody(lambda: str(shell_status(b"exit 7", nice=-2))) == "7"
 
 
 def test_a_program_that_cannot_become_its_user_is_not_started() -> None:
     command = Command(["sh", "-c", "echo started"])
 
-    def start() -> int:
+    def start() -> str:
         with client_pair() as (near, far):
             begin = command.prepare(((b"USER", b"daemon"),), far.fileno())
             with pytest.raises(CannotStart, match="takes root"):
                 begin()
             far.close()
-            return len(read_all(near))
+            return read_all(near).decode()
 
-    assert as_nobody(start) == 0
+    assert as_nobody(start) == ""
 
 
 def test_a_program_may_become_the_user_that_we_are() -> None:
-    command = Command(["sh", "-c", "exit 7"])
-    fields = ((b"GROUP", b"nogroup"), (b"USER", b"nobody"))
+    def start() -> str:
+        return said(["id", "-un"], (b"USER", b"nobody")).decode()
 
-    def start() -> int:
-        with client_pair() as (_, far):
-            pid = command.prepare(fields, far.fileno())()
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-    assert as_nobody(start) == 7
+    assert as_nobody(start, groups=[NOBODY]) == "nobody\n"
 
 
 def test_a_command_that_no_shell_can_be_given_cannot_be_started() -> None:
