@@ -133,5 +133,6 @@ class Watcher:
                 changed.update(*self._names.get(event.wd, {}).values())
             else:
                 changed.update(self._names.get(event.wd, {}).get(event.name, ()))
-        for on_change in changed:
-            on_change()
+        with contextlib.ExitStack() as calls:  # makes all of them, whatever one raises
+            for on_change in changed:
+                calls.callback(on_change)

@@ -302,6 +302,27 @@ def test_both_who_watch_the_same_file_are_called(open_one: Open, tmp_path: Path)
     watched(open_one, scene)
 
 
+def test_whoever_fails_when_called_costs_no_other_his_call(open_one: Open, tmp_path: Path) -> None:
+    called: list[str] = []
+
+    def fail_as(name: str) -> Callable[[], None]:
+        def fail() -> None:
+            called.append(name)
+            raise RuntimeError(name)
+
+        return fail
+
+    async def scene(watcher: Watcher) -> None:
+        for name in ("one", "other"):
+            watcher.watch(fail_as(name), [str(tmp_path / "rules")])
+        (tmp_path / "rules").touch()
+        with pytest.raises(RuntimeError):
+            watcher.look()
+
+    watched(open_one, scene)
+    assert sorted(called) == ["one", "other"]
+
+
 def test_many_events_at_once_are_one_call(open_one: Open, tmp_path: Path) -> None:
     async def scene(watcher: Watcher) -> None:
         changed = Calls()
