@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     sources = read_sources(config.rules)
     table = build_table(sources, thorough=True)
     found = list(table.diagnostics)
-    uses = list(names_used(table, sources))
+    uses = list(without_faulty(names_used(table, sources), found))
     found += of_machine(config, uses, has_lookups=not arguments.no_lookups)
     found += of_files(arguments, config, sources)
     found = in_order(found, sources)
@@ -84,6 +84,18 @@ def run(arguments: argparse.Namespace) -> int:
     show(text, by_pager=not arguments.no_pager)
     worst = set(Severity) if arguments.strict else {Severity.ERROR}
     return ExitCode.WRONG if any(one.severity in worst for one in found) else ExitCode.OK
+
+
+def without_faulty(uses: Iterable[NameUse], found: Iterable[Diagnostic]) -> Iterator[NameUse]:
+    """The names that no error is in: of the others, nothing more needs to be said."""
+    columns: dict[tuple[str, int], list[int]] = {}
+    for one in found:
+        if one.severity is Severity.ERROR:
+            columns.setdefault((one.origin, one.line), []).append(one.column)
+    for use in uses:
+        faulty = columns.get((use.origin, use.line), ())
+        if not any(use.column <= column < use.column + len(use.name) for column in faulty):
+            yield use
 
 
 def of_machine(

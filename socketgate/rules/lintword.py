@@ -5,7 +5,8 @@ Words that are meant for addresses are looked at in lintaddress.py.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
 
 from socketgate.rules.address import canonical_quad
 from socketgate.rules.fault import Fault, error, shifted, warning
@@ -26,6 +27,10 @@ _NEVER_IN_HOST = re.compile(rb"[^0-9A-Za-z._\-\x80-\xff]")
 _RANGE = re.compile(rb"(?:[0-9]+\.){3}[0-9]+-(?:[0-9]+\.){3}[0-9]+")
 _BOM = b"\xef\xbb\xbf"
 _RESERVED = frozenset({b"known", b"unknown", b"local", b"paranoid"})
+#: Longer words are no misspelt wildcards.
+_MAX_MISSPELT = 10
+#: What other languages call ALL.
+_FOR_ALL = frozenset({b"any", b"anyone", b"anybody", b"everyone", b"everybody", b"default"})
 
 
 def daemon_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
@@ -50,6 +55,8 @@ def daemon_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
             f"{shown(daemon)} looks like a client, and is no daemon's name",
             "write daemon names to the left of the first colon, clients to the right",
         )
+    elif hint := _misspelt(daemon, ("ALL", "EXCEPT")):
+        yield warning("odd-daemon-name", f"{shown(daemon)} is a daemon's name here", hint)
 
 
 def client_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
@@ -131,8 +138,21 @@ def host_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
         yield warning("star-for-all", f"{shown(word)} matches everybody", "write ALL")
     elif word.endswith(b"." if not is_wildcard else b"*") and b":" not in word:
         yield _open_ended(word)
+    elif hint := _misspelt(word, ("ALL", "EXCEPT", "LOCAL", "KNOWN", "UNKNOWN", "PARANOID")):
+        yield warning("odd-client-name", f"{shown(word)} is a host's name here", hint)
+        yield _costs_a_name(word)
     elif word.lower() != b"all":
         yield _costs_a_name(word)
+
+
+def _misspelt(word: bytes, wildcards: Sequence[str]) -> str:
+    """What to write instead, if that was to be a wildcard. Few names are short and in capitals."""
+    if word.lower() in _FOR_ALL:
+        return "write ALL, if everybody is meant"
+    if not word.isupper() or b"." in word or len(word) > _MAX_MISSPELT:
+        return ""
+    meant = get_close_matches(shown(word), wildcards, n=1, cutoff=0.7)
+    return f"did you mean {meant[0]}?" if meant and meant[0] != shown(word) else ""
 
 
 def _open_ended(word: bytes) -> Fault:
@@ -195,6 +215,8 @@ _NEVER_HINTS = {
     b"!": "write EXCEPT",
     b"#": "put the comment on a line of its own",
     b"\\": "write a slash",
+    b"[": "put one pair of brackets around an IPv6 address",
+    b"]": "put one pair of brackets around an IPv6 address",
     b":": "write hosts alone, with blanks or newlines between them",
 }
 

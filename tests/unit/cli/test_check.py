@@ -456,3 +456,13 @@ def test_a_file_that_was_typed_and_is_not_there_is_a_warning(
 def test_no_rules_at_all_let_everybody_in(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check(folder)
     assert capsys.readouterr().out.endswith("hosts.deny): everybody is let in.\n")
+
+
+def test_a_word_that_is_wrong_is_not_looked_up_as_well(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "deny").write_text("ALL: 192.0.2.8, !192.0.2.7 joe@!192.0.2.9\n")
+    files = [f"--deny={folder}/deny", "--allow=/dev/null", "--config=/dev/null"]
+    assert main(["check", "--json", *files]) == 2
+    found: Report = json.loads(capsys.readouterr().out)
+    assert [one["code"] for one in found["diagnostics"]] == ["never-matches"] * 2 + ["user-lookup"]
