@@ -11,8 +11,11 @@ import pwd
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from socketgate.accounts import look_up_account
+from socketgate.bans import Bans
+from socketgate.banstore import REMEDY, StoreReader
 from socketgate.config import Config, Place, RulesConfig
 from socketgate.control import EVERYBODY
 from socketgate.daemonname import name_problem
@@ -187,6 +190,20 @@ def _unreadable(path: str, letter: str) -> Diagnostic:
     message = f"gates, which run as {GATE_USER}, can't read what is here"
     hint = f"chmod o+{letter} {path}, or setfacl -m u:{GATE_USER}:{letter} {path}"
     return _of_file(Severity.ERROR, "unreadable-file", path, message, hint)
+
+
+def ban_diagnostics(store: Path) -> Iterator[Diagnostic]:
+    """What a gate that starts would say of the bans; without them it doesn't start."""
+    reader = StoreReader(store, Bans())
+    troubles = reader.refresh()
+    reader.close()
+    for trouble in troubles:
+        message = trouble.removeprefix(f"{store}: ").removesuffix(f": {REMEDY}")
+        if reader.is_behind:
+            hint = "no gate starts without the bans: put the file right, or take it away"
+            yield _of_file(Severity.ERROR, "unreadable-bans", str(store), message, hint)
+        else:
+            yield _of_file(Severity.WARNING, "damaged-bans", str(store), message, REMEDY)
 
 
 def _of_file(severity: Severity, code: str, path: str, message: str, hint: str) -> Diagnostic:

@@ -28,6 +28,7 @@ from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.socketunits import socket_names
 from socketgate.surroundings import (
+    ban_diagnostics,
     daemon_diagnostics,
     file_diagnostics,
     gates_reader,
@@ -40,8 +41,9 @@ from socketgate.wording import count
 
 HELP = "say what is wrong with the rules, where, and what to write instead"
 EPILOG = """\
-The configuration is checked first. Errors are what keeps a gate from taking rules over; warnings
-are legal and probably not meant.
+The configuration is checked first; then the rules, whether gates can read them, and the bans.
+Errors are what keeps a gate from taking rules over, or from starting; warnings are legal and
+probably not meant.
 Exit status: 0 nothing is wrong, or only warnings; 2 errors, with --strict warnings too."""
 
 #: A longer line is cut to what is near the column.
@@ -113,7 +115,7 @@ def of_machine(
 def of_files(
     arguments: argparse.Namespace, config: Config, sources: Sources
 ) -> Iterator[Diagnostic]:
-    """Files that aren't there, that anybody may change, or that gates can't read.
+    """Files that aren't there, that anybody may change, or that gates can't read; the bans.
 
     Those of the command line may be drafts, which no gate reads.
     """
@@ -125,7 +127,8 @@ def of_files(
     reader = gates_reader()
     if reader is not None and not (arguments.allow or arguments.deny or arguments.config):
         paths = [sources.allow_origin, sources.deny_origin, *host_files, *settings]
-        yield from unreadable_diagnostics(paths, reader)
+        yield from unreadable_diagnostics([*paths, str(config.bans.store)], reader)
+    yield from ban_diagnostics(config.bans.store)
 
 
 def in_order(found: Iterable[Diagnostic], sources: Sources) -> list[Diagnostic]:
@@ -184,7 +187,7 @@ def summary(
         parts.append(paint(Tone.WARNING, count(len(found) - errors, "warning")))
     if left_out:
         parts.append(f"{left_out} more left out")
-    effect = " A gate would keep its previous rules." if errors else ""
+    effect = " A gate would go on with what it has." if errors else ""
     return f"{', '.join(parts)}.{effect}\n"
 
 

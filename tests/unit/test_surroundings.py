@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from socketgate.bans import Ban, parse_net
+from socketgate.banstore import REMEDY, Store
 from socketgate.config import Config, parse_config
+from socketgate.rules.diagnostic import Severity
 from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
 from socketgate.rules.table import build_table
@@ -14,6 +17,7 @@ from socketgate.surroundings import (
     ACL,
     GATE_USER,
     Reader,
+    ban_diagnostics,
     daemon_diagnostics,
     file_diagnostics,
     group_diagnostics,
@@ -231,3 +235,23 @@ def test_the_first_class_a_reader_is_in_decides(reader: Reader, mode: int, may: 
 def test_gates_run_as_the_user_of_their_unit() -> None:
     unit = Path(__file__).parents[2] / "units/socketgate@.service"
     assert f"User={GATE_USER}" in unit.read_text().splitlines()
+
+
+def test_no_bans_are_no_complaint(tmp_path: Path) -> None:
+    assert list(ban_diagnostics(tmp_path / "none")) == []
+
+
+def test_something_else_in_the_place_of_the_bans_is_an_error(tmp_path: Path) -> None:
+    (found,) = ban_diagnostics(tmp_path)
+    assert (found.severity, found.code) == (Severity.ERROR, "unreadable-bans")
+    assert found.brief == f"{tmp_path}:1:1: bans can't be read: not a regular file"
+
+
+def test_damaged_bans_are_a_warning_with_what_mends_them(tmp_path: Path) -> None:
+    store = Store(tmp_path / "bans")
+    store.append([Ban(parse_net(net), made=1) for net in ("192.0.2.7", "192.0.2.8")], 1.0)
+    assert list(ban_diagnostics(store.path)) == []
+    store.path.write_text(store.path.read_text().replace("192.0.2.8/32", "192.0.2"))
+    (found,) = ban_diagnostics(store.path)
+    assert (found.severity, found.code) == (Severity.WARNING, "damaged-bans")
+    assert (found.message, found.hint) == ("1 damaged line left out", REMEDY)

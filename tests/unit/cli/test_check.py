@@ -299,7 +299,7 @@ def test_a_finding_is_shown_with_its_line_a_caret_and_a_hint(
         "         ^\n"
         "    hint: write 10.0.0.0/8\n"
         "\n"
-        "1 error. A gate would keep its previous rules.\n"
+        "1 error. A gate would go on with what it has.\n"
     )
 
 
@@ -362,6 +362,15 @@ def test_a_bad_configuration_comes_first(folder: Path, capsys: pytest.CaptureFix
     printed = capsys.readouterr()
     assert (code, printed.out) == (2, "")
     assert f"{folder}/bad.toml:2: rules.on-error must be" in printed.err
+
+
+def test_bans_without_which_no_gate_starts_are_an_error(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "config.toml").write_text(f'[bans]\nstore = "{folder}"\n')
+    code = check(folder, f"--config={folder}/config.toml")
+    assert code == 2
+    assert f"{folder}:1:1: bans can't be read: not a regular file" in capsys.readouterr().out
 
 
 def test_the_configured_files_are_checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
