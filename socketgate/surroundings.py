@@ -54,8 +54,15 @@ def daemon_diagnostics(
 
 
 def _which_socket(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), sorted(known), n=1, cutoff=0.7)
-    return f"did you mean {near[0]}?" if near else f"FileDescriptorName={name} gives a socket it"
+    near = nearest_socket(name, known)
+    return f"did you mean {near}?" if near else f"FileDescriptorName={name} gives a socket it"
+
+
+def nearest_socket(name: str, known: Collection[str]) -> str:
+    """The one of these sockets' names that was probably meant; empty if there is none."""
+    names = sorted(socket.lower() for socket in known)
+    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.7)
+    return near[0] if near else ""
 
 
 def missing_diagnostics(config: Config) -> Iterator[Diagnostic]:

@@ -14,7 +14,7 @@ from socketgate.answers import GATES, INTERFACE, SOCKET, StatusAnswer
 from socketgate.cli.output import printable
 from socketgate.daemonname import name_problem
 from socketgate.errors import ConfigError, GateUnreachable, NotPermitted, SocketgateError
-from socketgate.gateunits import SHARED, GateUnit, UnitState, gate_unit, gate_units
+from socketgate.gateunits import SHARED, TEMPLATE, GateUnit, UnitState, gate_unit, gate_units
 from socketgate.varlink import SERVICE, CallFailed, NotVarlink, OtherAnswer, ask
 
 T = TypeVar("T")
@@ -181,7 +181,7 @@ def find_gate(name: str, folder: Path | None) -> Gate:
     for gate in gates:
         if gate.name == name:
             return gate
-    problem = "" if name == SHARED else name_problem(name)
+    problem = "" if name == SHARED else name_problem(_bare(name))
     if problem:
         raise ConfigError(f"{printable(name)!r} can't be the name of a gate: {problem}")
     for gate, answer in zip(gates, ask_all(gates, "Status", StatusAnswer), strict=True):
@@ -195,9 +195,14 @@ def find_gate(name: str, folder: Path | None) -> Gate:
 
 def no_such_gate(name: str, gates: Sequence[Gate]) -> str:
     """What to say of a gate that there isn't, and what to do."""
-    close = difflib.get_close_matches(name, [gate.name for gate in gates], n=1)
+    close = difflib.get_close_matches(_bare(name), [gate.name for gate in gates], n=1)
     if close:
         return f"there is no gate {name!r}: did you mean {close[0]!r}?"
     if gates:
         return f"there is no gate {name!r}: 'socketgate status' shows those there are"
-    return f"there is no gate {name!r}: 'socketgate unit {name}' makes one"
+    return f"there is no gate {name!r}: 'socketgate unit {_bare(name)}' makes one"
+
+
+def _bare(name: str) -> str:
+    """The name in that of a unit, for whoever types as for systemctl(1)."""
+    return name.removeprefix(TEMPLATE).removesuffix(".service").removesuffix(".socket")

@@ -31,7 +31,8 @@ from socketgate.rulefiles import read_sources
 from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.rules.text import find_outside
-from socketgate.surroundings import missing_diagnostics
+from socketgate.socketunits import socket_names
+from socketgate.surroundings import missing_diagnostics, nearest_socket
 from socketgate.wording import count
 
 HELP = "say what the rules would answer a client, and why"
@@ -125,6 +126,9 @@ def run(arguments: argparse.Namespace) -> int:
             )
         sources = read_sources(config.rules, extensions=False)
         return answer_lines(sys.stdin.buffer, sys.stdout, sources)
+    near = nearest_socket(asked.daemon, socket_names())
+    if near and near != asked.daemon.lower():
+        complain(f"socketgate: no socket is called {asked.daemon}: did you mean {near}?")
     for warning in missing_diagnostics(config):
         complain(f"socketgate: {printable(warning.origin)}: {warning.message}")
     given = given_by(asked)

@@ -22,6 +22,7 @@ from socketgate.surroundings import (
     file_diagnostics,
     group_diagnostics,
     missing_diagnostics,
+    nearest_socket,
     unreadable_diagnostics,
 )
 from tests.support.build import text_of
@@ -46,6 +47,14 @@ def test_a_daemon_that_no_socket_has_is_reported_where_it_stands() -> None:
 def test_the_name_that_was_meant_is_the_hint() -> None:
     (found,) = daemon_diagnostics(uses("vsftp: ALL\n"), Config(), ["sshd", "vsftpd"])
     assert found.hint == "did you mean vsftpd?"
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [("ssh", "sshd"), ("SSHD", "sshd"), ("smtp", ""), ("docker", "")],
+)
+def test_the_socket_that_was_probably_meant_is_found(name: str, near: str) -> None:
+    assert nearest_socket(name, ["SSHD", "docker.socket"]) == near
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,12 @@ def test_a_gate_of_several_daemons_is_found_by_each(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("ssdh", "did you mean 'sshd'"), ("xyz", "'socketgate status' shows those there are")],
+    [
+        ("ssdh", "did you mean 'sshd'"),
+        ("socketgate@sshd.service", "did you mean 'sshd'"),
+        ("sshd.socket", "did you mean 'sshd'"),
+        ("xyz", "'socketgate status' shows those there are"),
+    ],
 )
 def test_a_gate_that_is_not_there_is_unreachable(tmp_path: Path, name: str, said: str) -> None:
     dead_socket(tmp_path, "sshd")
