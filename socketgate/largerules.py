@@ -149,14 +149,21 @@ def appended_to(prepared: Prepared) -> Sources | None:
     same = all(status_of(path) == prepared.files[path].status for path in host_files)
     if allow is None or deny is None or not same:
         return None
-    if interfaces() != sources.interfaces and (_has_zone(allow) or _has_zone(deny)):
+    now, read = interfaces(), (allow, deny, *sources.host_files.values())
+    if now != sources.interfaces and any(map(_has_zone, read)):
         return None
-    return replace(sources, allow=allow, deny=deny, interfaces=interfaces())
+    return replace(sources, allow=allow, deny=deny, interfaces=now)
 
 
 def _has_zone(source: Source) -> bool:
-    """Whether a rule that isn't compiled may depend on the interfaces there are."""
-    return isinstance(source, Excerpt) and any(b"%" in part.data for part in source.parts)
+    """Whether its addresses may depend on the interfaces there are; runs of address rules don't."""
+    match source:
+        case Text(data):
+            return b"%" in data
+        case Excerpt(parts):
+            return any(b"%" in part.data for part in parts)
+        case _:
+            return False
 
 
 def _grown(source: Source, origin: str, files: Mapping[str, FileState]) -> Source | None:

@@ -2,6 +2,7 @@
 """Large rule files: what is compiled, mapped and appended decides as the whole text does."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,23 @@ def test_a_host_file_that_changed_since_is_no_appending(files: Files, tmp_path: 
     assert appended_to(prepared) == prepared.sources
     hosts.write_text("198.51.100.78\n")
     assert appended_to(prepared) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "in_host_file"),
+    [("ALL: [fe80::1%{}]", ""), ("ALL: {}/hosts", "[fe80::1%{}]\n")],
+    ids=["rule", "host-file"],
+)
+def test_a_zone_counts_as_soon_as_its_interface_is_there(
+    files: Files, tmp_path: Path, rule: str, in_host_file: str
+) -> None:
+    """It is compiled as an address that matches nobody while there is none."""
+    (tmp_path / "hosts").write_text(in_host_file.format("wg9"))
+    files.deny.write_text(rule.format(tmp_path if in_host_file else "wg9") + "\n")
+    prepared = files.compile(OnError.LIBWRAP)
+    before = replace(prepared.sources, interfaces=prepared.sources.interfaces | {b"gone"})
+    assert appended_to(prepared) is not None
+    assert appended_to(replace(prepared, sources=before)) is None
 
 
 def test_what_was_compiled_as_libwrap_has_it_is_not_taken_for_right(files: Files) -> None:
