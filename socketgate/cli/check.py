@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 
 from socketgate.cli import ExitCode
+from socketgate.cli.findingtext import as_json, as_text, in_order
 from socketgate.cli.match import add_files, configured
 from socketgate.cli.output import (
     Paint,
@@ -16,7 +17,6 @@ from socketgate.cli.output import (
     paint_for,
     printable,
     show,
-    width,
 )
 from socketgate.config import Config
 from socketgate.configfiles import DEFAULT_PATH, read_files
@@ -45,10 +45,6 @@ The configuration is checked first; then the rules, whether gates can read them,
 Errors are what keeps a gate from taking rules over, or from starting; warnings are legal and
 probably not meant.
 Exit status: 0 nothing is wrong, or only warnings; 2 errors, with --strict warnings too."""
-
-#: A longer line is cut to what is near the column.
-MAX_LINE = 120
-TONES = {Severity.ERROR: Tone.BAD, Severity.WARNING: Tone.WARNING}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -131,43 +127,6 @@ def of_files(
     yield from ban_diagnostics(config.bans.store)
 
 
-def in_order(found: Iterable[Diagnostic], sources: Sources) -> list[Diagnostic]:
-    """Errors before warnings, each in the order of files, lines and columns."""
-    files = {sources.allow_origin: 0, sources.deny_origin: 1}
-
-    def key(one: Diagnostic) -> tuple[bool, int, str, int, int]:
-        is_warning = one.severity is Severity.WARNING
-        return is_warning, files.get(one.origin, 2), one.origin, one.line, one.column
-
-    return sorted(found, key=key)
-
-
-def as_text(one: Diagnostic, paint: Paint) -> str:
-    """A finding as compilers show them: place, message, the line with a caret, a hint.
-
-    Of a very long line only the beginning is known: then there is no caret.
-    """
-    kind = paint(TONES[one.severity], f"[{one.severity.value}: {one.code}]")
-    lines = [f"{paint(Tone.STRONG, printable(one.brief))} {kind}"]
-    if one.source_line and one.column <= len(one.source_line) + 1:
-        source, caret = excerpt(one.source_line, one.column)
-        lines += ["    " + source, "    " + paint(TONES[one.severity], caret)]
-    lines.append(f"    hint: {printable(one.hint)}")
-    return "".join(line + "\n" for line in lines)
-
-
-def excerpt(source: bytes, column: int) -> tuple[str, str]:
-    """The line, of a long one what is near, and a caret below the column (counted in bytes)."""
-    source = source.rstrip(b"\r\n")
-    before, after = printable(source[: column - 1]), printable(source[column - 1 :])
-    if len(before + after) > MAX_LINE:
-        half = MAX_LINE // 2
-        before = before if len(before) <= half else "..." + before[-half:]
-        after = after if len(after) <= half else after[:half] + "..."
-    indent = "".join(letter if letter == "\t" else " " * width(letter) for letter in before)
-    return before + after, indent + "^"
-
-
 def summary(
     found: Sequence[Diagnostic],
     left_out: int,
@@ -189,26 +148,3 @@ def summary(
         parts.append(f"{left_out} more left out")
     effect = " A gate would go on with what it has." if errors else ""
     return f"{', '.join(parts)}.{effect}\n"
-
-
-def as_json(found: Sequence[Diagnostic], left_out: int) -> dict[str, object]:
-    """All findings, and how many there are."""
-    errors = sum(one.severity is Severity.ERROR for one in found)
-    return {
-        "errors": errors,
-        "warnings": len(found) - errors,
-        "left_out": left_out,
-        "diagnostics": [
-            {
-                "severity": one.severity.value,
-                "code": one.code,
-                "file": one.origin,
-                "line": one.line,
-                "column": one.column,
-                "message": one.message,
-                "hint": one.hint,
-                "source": one.source_line.decode("utf-8", "surrogateescape"),
-            }
-            for one in found
-        ],
-    }

@@ -15,8 +15,8 @@ from socketgate.bans import Bans
 from socketgate.banstore import Store
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import is_own_session, own_address
-from socketgate.cli.check import as_json, as_text, in_order
 from socketgate.cli.explaintext import WORDS, answer_text, reason
+from socketgate.cli.findingtext import as_json, as_text, in_order
 from socketgate.cli.gates import add_gates, find_gate
 from socketgate.cli.match import MAX_PORT, configured, split_at
 from socketgate.cli.output import (

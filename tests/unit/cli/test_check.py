@@ -7,7 +7,6 @@ from typing import TypedDict
 import pytest
 
 from socketgate.cli import main
-from socketgate.cli.check import excerpt
 from tests.support.lookups import wait_threads_gone
 
 
@@ -400,28 +399,6 @@ def test_an_unknown_user_is_an_error(folder: Path, capsys: pytest.CaptureFixture
     wait_threads_gone()
     assert code == 2
     assert ':1:17: unknown user: "no-such-user-here"' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("source", "column", "shown"),
-    [
-        pytest.param(b"ALL: x", 6, ("ALL: x", "     ^"), id="plain"),
-        pytest.param(b"ALL:\tx", 6, ("ALL:\tx", "    \t^"), id="a-tab-stays-a-tab"),
-        pytest.param("é: x".encode(), 4, ("é: x", "  ^"), id="columns-are-bytes"),
-        pytest.param("漢: x".encode(), 6, ("漢: x", "    ^"), id="wide-letters-take-two"),
-        pytest.param(b"\x1b[2J: x", 7, ("\\x1b[2J: x", " " * 9 + "^"), id="escapes-are-shown"),
-        pytest.param(b"ALL: x", 7, ("ALL: x", "      ^"), id="behind-the-end"),
-    ],
-)
-def test_the_caret_stands_below_the_column(
-    source: bytes, column: int, shown: tuple[str, str]
-) -> None:
-    assert excerpt(source, column) == shown
-
-
-def test_of_a_long_line_only_what_is_near_is_shown() -> None:
-    line, caret = excerpt(b"a" * 1000 + b"!" + b"b" * 1000, 1001)
-    assert (line[len(caret) - 1], len(line) < 130) == ("!", True)
 
 
 @pytest.mark.parametrize(
