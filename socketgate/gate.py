@@ -20,7 +20,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 
-from socketgate.accept import CannotAccept, Connection, accept_burst, queue_length
+from socketgate.accept import Connection
+from socketgate.acceptor import Acceptor
 from socketgate.act import CannotAct, close_apart, needs_errand, set_socket_options
 from socketgate.activation import Listener
 from socketgate.audit import Audit
@@ -46,17 +47,11 @@ log = logging.getLogger(__name__)
 #: Python 3.11 finds a member of an enum by a call: the usual way's are found once.
 DENY, REFUSED = Access.DENY, Outcome.REFUSED
 
-#: Connections taken in one go before the loop looks at anything else.
-MAX_BURST = 32
-
 #: Others have the client now: it is theirs to end.
 GIVEN_AWAY = frozenset({Outcome.HANDED_OVER, Outcome.TWISTED, Outcome.KEPT})
 
 #: How often, in seconds, a stopping gate looks who only waits.
 LOOK_AGAIN_SECONDS = 0.2
-
-#: Seconds until accept(2) is tried again after it failed.
-CANNOT_ACCEPT_SECONDS = 0.1
 
 
 class Gate:
@@ -81,7 +76,13 @@ class Gate:
         self._tasks: dict[asyncio.Task[None], Connection] = {}
         self._loop = asyncio.get_running_loop()
         self._accepted: list[Connection] = []
-        self._is_open = self._is_reading = self._is_pausing = self._is_short = False
+        self._acceptor = Acceptor(
+            listener,
+            stations.numbers,
+            room=self._room,
+            on_burst=self._on_burst,
+            coalesce=stations.coalesce,
+        )
         self._drained: asyncio.Event = asyncio.Event()
         self._farewells = Farewells()
         self.rules_changed()
@@ -102,7 +103,7 @@ class Gate:
 
     def open(self) -> None:
         """Go on with those whom an earlier run has left in the descriptor store, and accept."""
-        self._is_open = True
+        self._acceptor.is_open = True
         self._accepted += self._stations.store.take_back(self.listener, self._stations.numbers)
         self.go_on()
 
@@ -111,8 +112,8 @@ class Gate:
 
         Who isn't accepted waits in the kernel, and who only waits in the descriptor store.
         """
-        self._is_open = False
-        self._accept_or_wait()
+        self._acceptor.is_open = False
+        self._acceptor.attend()
         try:
             async with asyncio.timeout(seconds):
                 while self._keep_waiting():
@@ -150,42 +151,12 @@ class Gate:
             for connection in accepted:
                 self._admit(connection)
             self.handoff.flush()
-        self._accept_or_wait()
-        if not self._is_open:
+        self._acceptor.attend()
+        if not self._acceptor.is_open:
             self._one_less()
 
-    def _accept_or_wait(self) -> None:
-        """Listen to the listener, or leave its clients in the kernel's queue for now."""
-        may_read = (
-            self._is_open
-            and not self._is_pausing
-            and not self._stations.rules.is_settling
-            and self.waiting_in_line < self._stations.limits.held_connections
-        )
-        if may_read and not self._is_reading:
-            try:
-                self._loop.add_reader(self.listener.sock, self._on_readable)
-            except OSError as error:  # epoll_ctl(2): ENOSPC, ENOMEM; it passes
-                self._cannot_accept(f"epoll_ctl: {error.strerror}")
-                return
-        elif self._is_reading and not may_read:
-            self._loop.remove_reader(self.listener.sock)
-        self._is_reading = may_read
-
-    def _on_readable(self) -> None:
-        most = min(MAX_BURST, self._stations.limits.held_connections - self.waiting_in_line)
-        if self._is_ip:
-            most = min(most, queue_length(self.listener.sock) or most)
-        try:
-            accept_burst(self.listener, self._stations.numbers, most, self._accepted)
-            self._is_short = self._is_short and not self._accepted
-            if 1 < len(self._accepted) < MAX_BURST:
-                self._stations.coalesce()
-        except CannotAccept as error:
-            self._cannot_accept(f"accept: {error}")
-        except Exception:  # as below: nobody else is accepted at once
-            log.exception("%s: accept", self.listener.name)
-            self._cannot_accept("accept failed")
+    def _on_burst(self, burst: list[Connection]) -> None:
+        self._accepted += burst
         # Whatever was written to the files before these clients came is seen from here on.
         try:
             self._stations.look_for_changes()
@@ -195,20 +166,12 @@ class Gate:
                 self._fail(connection)
         self.go_on()
 
-    @property
-    def waiting_in_line(self) -> int:
-        """Connections that wait for the rules or for a backend."""
-        return len(self._accepted) + self.handoff.held_count
-
-    def _cannot_accept(self, error: str) -> None:
-        if not self._is_short:
-            log.error("%s: %s; clients wait in the kernel's queue", self.listener.name, error)
-        self._is_short = self._is_pausing = True
-        self._loop.call_later(CANNOT_ACCEPT_SECONDS, self._try_again)
-
-    def _try_again(self) -> None:
-        self._is_pausing = False
-        self._accept_or_wait()
+    def _room(self) -> int:
+        """How many more clients may be accepted now, beside those who wait for a backend."""
+        if self._stations.rules.is_settling:
+            return 0
+        waiting = len(self._accepted) + self.handoff.held_count
+        return self._stations.limits.held_connections - waiting
 
     def _admit(self, connection: Connection) -> None:
         """Take one connection as far as it gets without waiting."""
@@ -370,13 +333,13 @@ class Gate:
 
     def _on_handoff_end(self, connection: Connection, outcome: Outcome) -> None:
         self._end(connection, outcome)
-        if not self._is_reading:
+        if not self._acceptor.is_reading:
             self._one_less()
 
     def _one_less(self) -> None:
         """One connection waits no longer."""
-        if not self._is_reading:
-            self._accept_or_wait()
+        if not self._acceptor.is_reading:
+            self._acceptor.attend()
         if not self.waiting_count:
             self._drained.set()
 

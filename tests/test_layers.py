@@ -49,7 +49,7 @@ LAYERS = {
     "what checks the rules and plays them through": """
         socketunits gateunits surroundings namecheck dryrun
         """,
-    "the gate": "stations hearing gate",
+    "the gate": "stations hearing acceptor gate",
     "what a gate tells": "report story explain operations metrics",
     "the daemon": "daemon",
     "what prints units and serves backends": """

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from socketgate.gate import MAX_BURST
+from socketgate.acceptor import MAX_BURST
 from tests.support.box import Box
 from tests.support.descriptors import full_inbox
 from tests.support.load import Visit

@@ -70,7 +70,6 @@ class Stage:
         self.journal.attach(asyncio.get_running_loop())
         self.names = Names()
         self.looks = Calls()
-        self.coalesced = Calls()
         self.rules = RulesInForce(
             RulesConfig(allow=folder / "hosts.allow", deny=self.deny),
             None,
@@ -87,7 +86,6 @@ class Stage:
             look_up=self.names.look_up,
             deciding=Shares(limits.deciding_connections, limits.deciding_per_source),
             limits=limits,
-            coalesce=self.coalesced,
         )
         return Gate(
             self.listener,

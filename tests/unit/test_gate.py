@@ -2,8 +2,6 @@
 import asyncio
 import contextlib
 import logging
-import os
-import resource
 import select
 import socket
 from collections.abc import Callable
@@ -18,7 +16,6 @@ from socketgate.commands import Wanted
 from socketgate.config import Limits
 from socketgate.descriptorstore import DescriptorStore
 from socketgate.entry import Outcome
-from socketgate.gate import MAX_BURST
 from socketgate.lookup_values import Found
 from socketgate.notify import Notifier
 from socketgate.repetition import Repetition
@@ -107,20 +104,6 @@ def test_changes_are_looked_for_before_a_client_is_decided(tmp_path: Path) -> No
         with client_of(stage.listener):
             await stage.entries(1)
             assert stage.looks.count == 1
-
-    staged(tmp_path, scene, deny=DENY_ALL)
-
-
-@pytest.mark.parametrize(("burst", "is_put_off"), [(1, False), (2, True), (MAX_BURST, False)])
-def test_after_a_burst_that_left_nobody_behind_the_next_look_is_put_off(
-    burst: int, is_put_off: bool, tmp_path: Path
-) -> None:
-    async def scene(stage: Stage) -> None:
-        with contextlib.ExitStack() as clients:
-            for _ in range(burst):
-                clients.enter_context(client_of(stage.listener))
-            await stage.entries(burst)
-            assert stage.coalesced.count == is_put_off
 
     staged(tmp_path, scene, deny=DENY_ALL)
 
@@ -357,29 +340,6 @@ def test_no_more_are_accepted_than_may_be_held(tmp_path: Path) -> None:
                 assert stage.gate.handoff.held_count == 1
 
     staged(tmp_path, scene, limits=Limits(held_connections=2))
-
-
-def test_out_of_descriptors_clients_wait_and_it_is_said_once(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-
-    async def scene(stage: Stage) -> None:
-        with client_of(stage.listener):
-            lowest_free = os.dup(stage.listener.sock.fileno())
-            os.close(lowest_free)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, limits[1]))
-            try:
-                await let_the_loop_turn()
-                stage.gate._try_again()
-                await let_the_loop_turn()
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
-            assert await stage.outcomes(1) == ["refused"]
-
-    staged(tmp_path, scene, deny=DENY_ALL)
-    (record,) = caplog.records
-    assert "accept: Too many open files (raise LimitNOFILE=" in record.getMessage()
 
 
 def test_a_client_that_left_before_it_was_decided_is_no_error(tmp_path: Path) -> None:
