@@ -234,8 +234,9 @@ def _read(terminal: int) -> bytes:
 
 
 def test_a_denied_client_is_red_on_a_terminal(tmp_path: Path) -> None:
+    (tmp_path / "allow").touch()
     (tmp_path / "deny").write_text("ALL: ALL\n")
-    files = [f"--allow={tmp_path}/no", f"--deny={tmp_path}/deny"]
+    files = [f"--allow={tmp_path}/allow", f"--deny={tmp_path}/deny"]
     shown = on_a_terminal("match", "sshd", "192.0.2.7", *files)
     assert shown.startswith("sshd from 192.0.2.7: \033[0;1;31mdenied\033[0m\n")
 
