@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from socketgate.compiling import ENDED_SOONER, OOM_SCORE_ADJ
 from tests.support.box import Box
 
 pytestmark = pytest.mark.systemd
@@ -36,3 +37,16 @@ def block_list(daemon: str) -> str:
 
 def test_a_large_list_is_compiled_beside_the_gate(messages: list[str]) -> None:
     assert not [text for text in messages if "in the gate itself" in text], messages
+
+
+def test_the_sandbox_lets_the_child_be_ended_before_the_gate(box: Box) -> None:
+    """A command before the gate, in its sandbox, does what the child does; it must not fail."""
+    box.run("socketgate", "unit", "scored", "--listen", "9", "--install", "--", "/bin/cat")
+    score = f"open('{OOM_SCORE_ADJ}', 'w').write('{ENDED_SOONER}')"
+    box.write(
+        "/etc/systemd/system/socketgate@scored.service.d/score.conf",
+        f'[Service]\nExecStartPre=/usr/bin/python3 -c "{score}"\n',
+    )
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "start", "socketgate@scored.socket", "socketgate@scored.service")
+    box.run("systemctl", "stop", "socketgate@scored.socket", "scored-gated.socket")
