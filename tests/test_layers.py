@@ -58,7 +58,8 @@ LAYERS = {
         helper launcher commandchannel commandplaces commandprocess commandrunner
         """,
     "the command line": """
-        cli.streams cli cli.output cli.findingtext cli.matchtext cli.matchlines cli.match cli.check
+        cli.streams cli cli.output cli.findingtext cli.clientwords
+        cli.matchtext cli.matchlines cli.match cli.check
         cli.times cli.banarguments cli.ban cli.unban cli.bans
         cli.gates cli.statustext cli.status cli.top cli.reload
         cli.explaintext cli.explain cli.metrics cli.import_xinetd

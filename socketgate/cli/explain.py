@@ -3,7 +3,6 @@
 
 import argparse
 import asyncio
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -15,10 +14,11 @@ from socketgate.bans import Bans
 from socketgate.banstore import Store
 from socketgate.cli import ExitCode
 from socketgate.cli.banarguments import is_own_session, own_address
+from socketgate.cli.clientwords import port, split_at, values_by_key
 from socketgate.cli.explaintext import WORDS, answer_text, reason
 from socketgate.cli.findingtext import as_json, as_text, in_order
 from socketgate.cli.gates import add_gates, find_gate
-from socketgate.cli.match import MAX_PORT, configured, split_at
+from socketgate.cli.match import configured
 from socketgate.cli.output import (
     Tone,
     add_pager,
@@ -53,7 +53,6 @@ sport (with --files: the server's port, which a gate knows).
 Exit status: 0 granted, 1 denied, 2 something is wrong, 3 no such gate runs, 4 not permitted.
 Example: socketgate explain sshd 192.0.2.7"""
 KEYS = ("name", "user", "saddr", "sport")
-LISTED = ", ".join(KEYS)
 #: As a call on the control socket has it.
 MAX_TEXT = 255
 
@@ -111,7 +110,10 @@ def question_of(words: Sequence[str], *, may_have_port: bool) -> Question:
     (daemon, server), (user, address) = split_at(words[0]), split_at(words[1])
     if address is None:
         user, address = "", user
-    given = given_by([*words[2:], *_pairs(saddr=server, user=user or None)])
+    given = values_by_key([*words[2:], *_pairs(saddr=server, user=user or None)], KEYS)
+    for key, text in given.items():
+        if not 0 < len(text) <= MAX_TEXT:
+            raise ConfigError(f"{key}=: write a text of 1 to {MAX_TEXT} characters")
     if "sport" in given and not may_have_port:
         raise ConfigError("sport= goes with --files: a gate knows its port")
     return Question(
@@ -120,7 +122,7 @@ def question_of(words: Sequence[str], *, may_have_port: bool) -> Question:
         given.get("name"),
         given.get("user"),
         _address(given["saddr"]) if "saddr" in given else None,
-        _port(given["sport"]) if "sport" in given else None,
+        port("sport", given["sport"]) if "sport" in given else None,
     )
 
 
@@ -128,32 +130,11 @@ def _pairs(**texts: str | None) -> list[str]:
     return [f"{key}={text}" for key, text in texts.items() if text is not None]
 
 
-def given_by(pairs: Sequence[str]) -> dict[str, str]:
-    """The values by their keys; raises ConfigError."""
-    given: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or key not in KEYS:
-            raise ConfigError(f"{printable(pair)!r}: write KEY=VALUE, with a KEY of: {LISTED}")
-        if key in given:
-            raise ConfigError(f"{key} is given twice")
-        if not 0 < len(value) <= MAX_TEXT:
-            raise ConfigError(f"{key}=: write a text of 1 to {MAX_TEXT} characters")
-        given[key] = value
-    return given
-
-
 def _address(text: str) -> str:
     address = canonical_address(text)
     if address is None:
         raise ConfigError(f"{printable(text)!r} is no IPv4 or IPv6 address")
     return address
-
-
-def _port(text: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > MAX_PORT:
-        raise ConfigError(f"sport={printable(text)}: no port: write a number up to {MAX_PORT}")
-    return int(text)
 
 
 def errors_of(table: RuleTable, sources: Sources) -> list[Diagnostic]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from socketgate.cli import ExitCode
+from socketgate.cli.clientwords import port, split_at, values_by_key
 from socketgate.cli.matchlines import answer_lines
-from socketgate.cli.matchtext import answer_json, answer_text
+from socketgate.cli.matchtext import FACTS, answer_json, answer_text
 from socketgate.cli.output import (
     Tone,
     add_pager,
@@ -28,9 +29,8 @@ from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, can
 from socketgate.errors import ConfigError, RuleError
 from socketgate.lookups import Lookups
 from socketgate.rulefiles import read_sources
-from socketgate.rules.request import UNKNOWN, Access, Endpoint, Fact, Request
+from socketgate.rules.request import UNKNOWN, Access, Endpoint, Request
 from socketgate.rules.table import RuleTable, build_table
-from socketgate.rules.text import find_outside
 from socketgate.socketunits import socket_names
 from socketgate.surroundings import missing_diagnostics, nearest_socket
 from socketgate.wording import count
@@ -47,10 +47,8 @@ and port); aclexec (the exit statuses that commands are taken to have: 0, or 1,0
 Exit status: 0 granted, 1 denied, 2 the command line, the configuration or the rules are wrong.
 Example: socketgate match sshd 192.0.2.7 name=host.example.org"""
 
-MAX_PORT = 65535
 #: So many errors in the rules are shown; `check` shows them all.
 MAX_ERRORS = 10
-FACTS = {"name": Fact.CLIENT_NAME, "user": Fact.CLIENT_USER, "sname": Fact.SERVER_NAME}
 #: Besides the facts.
 OTHER_KEYS = ("saddr", "sport", "cport", "aclexec")
 STATUSES = re.compile(r"-?[0-9]{1,3}(?:,-?[0-9]{1,3})*")
@@ -157,39 +155,17 @@ def parse_words(words: Sequence[str]) -> Asked:
     """The request; raises ConfigError."""
     if len(words) < 2:
         raise ConfigError("name a daemon and a client: socketgate match sshd 192.0.2.7")
-    daemon, client, *pairs = words
-    given: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or key not in (*FACTS, *OTHER_KEYS):
-            keys = ", ".join((*FACTS, *OTHER_KEYS))
-            raise ConfigError(f"{printable(pair)!r}: write KEY=VALUE, with a KEY of: {keys}")
-        _give(given, key, value)
-    daemon, server = split_at(daemon)
+    (daemon, server), (user, client) = split_at(words[0]), split_at(words[1])
+    pairs = list(words[2:])
     if server is not None:
-        _give(given, "sname" if canonical_address(server) is None else "saddr", server)
-    user, host = split_at(client)
-    if host is not None:
-        _give(given, "user", user)
-        client = host
+        pairs.append(f"{'sname' if canonical_address(server) is None else 'saddr'}={server}")
+    if client is None:
+        client = user
+    else:
+        pairs.append(f"user={user}")
     if not daemon or not client:
         raise ConfigError("neither the daemon nor the client may be empty")
-    return Asked(daemon, client, given)
-
-
-def _give(given: dict[str, str], key: str, value: str) -> None:
-    if key in given:
-        raise ConfigError(f"{key} is given twice")
-    given[key] = value
-
-
-def split_at(word: str) -> tuple[str, str | None]:
-    """`left@right`, split where hosts_access(5) splits."""
-    at = find_outside(word.encode("utf-8", "surrogateescape"), b"@", 1)
-    if at < 0:
-        return word, None
-    left, _, right = word.partition("@")
-    return left, right
+    return Asked(daemon, client, values_by_key(pairs, (*FACTS, *OTHER_KEYS)))
 
 
 def given_by(asked: Asked) -> Given:
@@ -215,12 +191,7 @@ def request_of(asked: Asked, address: str) -> Request:
 
 
 def _port(asked: Asked, key: str) -> int | None:
-    text = asked.given.get(key)
-    if text is None:
-        return None
-    if not re.fullmatch(r"[0-9]{1,5}", text) or int(text) > MAX_PORT:
-        raise ConfigError(f"{key}={printable(text)}: no port: write a number up to {MAX_PORT}")
-    return int(text)
+    return port(key, asked.given[key]) if key in asked.given else None
 
 
 def is_name(client: str) -> bool:

@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from typing import TextIO
 
 from socketgate.cli import ExitCode
-from socketgate.cli.matchtext import verdict_json
+from socketgate.cli.clientwords import MAX_PORT
+from socketgate.cli.matchtext import FACTS, verdict_json
 from socketgate.cli.streams import put
 from socketgate.dryrun import Given, answer_given, with_given_files
 from socketgate.rules.request import UNKNOWN, Endpoint, Fact, Request
@@ -29,8 +30,6 @@ from socketgate.rules.table import RuleTable, build_table
 DIRECTORY = b"{DIR}"
 #: Where the host files of a line are taken to be. Nothing there is read from the disk.
 FOLDER = b"/{DIR}"
-MAX_PORT = 65535
-FACTS = {"name": Fact.CLIENT_NAME, "user": Fact.CLIENT_USER, "sname": Fact.SERVER_NAME}
 
 
 class NoRequest(Exception):

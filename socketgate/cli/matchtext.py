@@ -33,6 +33,7 @@ from socketgate.rules.why import fact_name, fact_value
 WORDS = {Access.ALLOW: ("granted", Tone.GOOD), Access.DENY: ("denied", Tone.BAD)}
 #: How a fact is given on the command line.
 KEYS = {Fact.CLIENT_NAME: "name", Fact.CLIENT_USER: "user", Fact.SERVER_NAME: "sname"}
+FACTS = {key: fact for fact, key in KEYS.items()}
 
 
 def answer_text(
