@@ -207,8 +207,13 @@ _MEANT = {
 @lru_cache(maxsize=1000)
 def near_keyword(keyword: bytes) -> str | None:
     """The option that is one slip away."""
-    slips = _with_one_less(keyword[:_MAX_KEYWORD].lower())
-    return next((name.decode() for name in KEYWORDS if slips & _with_one_less(name)), None)
+    word = keyword[:_MAX_KEYWORD].lower()
+    return next((name.decode() for name in KEYWORDS if is_slip(word, name)), None)
+
+
+def is_slip(word: bytes, meant: bytes) -> bool:
+    """Whether a letter of a short word is missing, too many, another or a neighbour's."""
+    return not _with_one_less(word).isdisjoint(_with_one_less(meant))
 
 
 def _with_one_less(word: bytes) -> set[bytes]:

@@ -6,13 +6,12 @@ Words that are meant for addresses are looked at in lintaddress.py.
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from difflib import get_close_matches
 
 from socketgate.rules.address import canonical_quad
 from socketgate.rules.fault import Fault, error, shifted, warning
 from socketgate.rules.host import Unopenable
 from socketgate.rules.hostfile import MAX_WORD_BYTES
-from socketgate.rules.keyword import KEYWORDS
+from socketgate.rules.keyword import KEYWORDS, is_slip
 from socketgate.rules.lintaddress import bare_six_faults, net_faults, number_faults, six_faults
 from socketgate.rules.pattern import is_bracketed
 from socketgate.rules.text import find_outside, shown
@@ -27,6 +26,8 @@ _NEVER_IN_HOST = re.compile(rb"[^0-9A-Za-z._\-\x80-\xff]")
 _RANGE = re.compile(rb"(?:[0-9]+\.){3}[0-9]+-(?:[0-9]+\.){3}[0-9]+")
 _BOM = b"\xef\xbb\xbf"
 _RESERVED = frozenset({b"known", b"unknown", b"local", b"paranoid"})
+#: Those for daemons, too, are the first two.
+_WILDCARDS = (b"ALL", b"EXCEPT", b"LOCAL", b"KNOWN", b"UNKNOWN", b"PARANOID")
 #: Longer words are no misspelt wildcards.
 _MAX_MISSPELT = 10
 #: What other languages call ALL.
@@ -55,7 +56,7 @@ def daemon_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
             f"{shown(daemon)} looks like a client, and is no daemon's name",
             "write daemon names to the left of the first colon, clients to the right",
         )
-    elif hint := _misspelt(daemon, ("ALL", "EXCEPT")):
+    elif hint := _misspelt(daemon, _WILDCARDS[:2]):
         yield warning("odd-daemon-name", f"{shown(daemon)} is a daemon's name here", hint)
 
 
@@ -138,21 +139,20 @@ def host_word_faults(word: bytes, reading: Reading) -> Iterator[Fault]:
         yield warning("star-for-all", f"{shown(word)} matches everybody", "write ALL")
     elif word.endswith(b"." if not is_wildcard else b"*") and b":" not in word:
         yield _open_ended(word)
-    elif hint := _misspelt(word, ("ALL", "EXCEPT", "LOCAL", "KNOWN", "UNKNOWN", "PARANOID")):
+    elif hint := _misspelt(word, _WILDCARDS):
         yield warning("odd-client-name", f"{shown(word)} is a host's name here", hint)
         yield _costs_a_name(word)
     elif word.lower() != b"all":
         yield _costs_a_name(word)
 
 
-def _misspelt(word: bytes, wildcards: Sequence[str]) -> str:
+def _misspelt(word: bytes, wildcards: Sequence[bytes]) -> str:
     """What to write instead, if that was to be a wildcard. Few names are short and in capitals."""
     if word.lower() in _FOR_ALL:
         return "write ALL, if everybody is meant"
-    if not word.isupper() or b"." in word or len(word) > _MAX_MISSPELT:
+    if not word.isupper() or b"." in word or len(word) > _MAX_MISSPELT or word in wildcards:
         return ""
-    meant = get_close_matches(shown(word), wildcards, n=1, cutoff=0.7)
-    return f"did you mean {meant[0]}?" if meant and meant[0] != shown(word) else ""
+    return next((f"did you mean {one.decode()}?" for one in wildcards if is_slip(word, one)), "")
 
 
 def _open_ended(word: bytes) -> Fault:
