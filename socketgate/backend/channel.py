@@ -126,9 +126,16 @@ class ChannelReceiver:
         return True
 
     def refuse(self, id_: int) -> None:
-        """This one can't be taken: the gate tries the next backend. Acknowledges no other."""
-        with suppress(OSError):  # a gate that can't be told finds out when the channel ends
+        """This one can't be taken: the gate tries the next backend. Acknowledges no other.
+
+        A gate that can't be told now is told by the channel's end: the next acknowledgement would
+        be for this client too.
+        """
+        try:
             self._send(b"REFUSE=%d\n" % id_)
+        except OSError:
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RDWR)
 
     def is_writable(self) -> bool:
         """Whether an acknowledgement would find room, or the channel's end."""

@@ -32,6 +32,8 @@ from tests.support.gatestub import GateStub, block, channel, client_pair, read_a
 
 PROJECT = Path(__file__).parents[2]
 NOBODY = 65534
+#: In messages; it takes some hundreds.
+MORE_THAN_A_CHANNEL_TAKES = 100_000
 
 #: A gate in a process of its own: becomes the user argv[2], connects to argv[1], hands over the
 #: client that is its standard input, and ends.
@@ -234,6 +236,24 @@ def test_without_a_free_descriptor_nobody_is_acknowledged_or_refused() -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
         receiver.close()
         assert (raised.value.errno, gate.answer()) == (errno.EMFILE, b"")
+
+
+def test_a_refusal_that_finds_no_room_ends_the_channel() -> None:
+    """Else the next acknowledgement, which is for all before it, would be for this client too."""
+    with receiving() as (gate, receiver):
+        refused = first_without_room(receiver)
+        receiver.refuse(refused)
+        assert gate.answers(refused)[-2:] == [b"ACK=%d\n" % (refused - 1), b""]
+        assert not receiver.acknowledge(refused + 1)
+
+
+def first_without_room(receiver: ChannelReceiver) -> int:
+    for number in range(1, MORE_THAN_A_CHANNEL_TAKES):
+        try:
+            receiver.acknowledge(number)
+        except BlockingIOError:
+            return number
+    raise AssertionError("a channel takes whatever is written to it")
 
 
 def lowest_free_descriptor() -> int:
