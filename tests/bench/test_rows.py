@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.support import cgroup
 pytestmark = pytest.mark.bench
 
 RUN = Path(__file__).with_name("run")
+PERFORMANCE = RUN.parents[2] / "docs" / "performance.md"
 MOST_SECONDS = 90
 
 
@@ -36,6 +38,11 @@ def run_tiny(name: str) -> str:
 def test_a_row_is_measured(name: str) -> None:
     (row,) = json.loads(run_tiny(name))["rows"]
     assert row["lines"]
+
+
+def test_every_row_is_described() -> None:
+    rows = PERFORMANCE.read_text().partition("## The rows")[2].partition("## Figures")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", rows, re.MULTILINE)) == ROWS.keys()
 
 
 def test_the_control_group_of_a_run_that_was_killed_is_removed() -> None:
