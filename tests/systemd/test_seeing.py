@@ -151,3 +151,26 @@ def test_a_backend_that_was_never_started_is_shown(gates: Box) -> None:
         gates.run("systemctl", "start", "runs-gated.socket")
     assert "clients of runs find no backend\n" in shown
     assert "Backend: /run/socketgate/backend/runs.sock isn't there" in shown
+
+
+def test_a_gate_that_was_enabled_without_a_port_has_failed(gates: Box) -> None:
+    gates.run("systemctl", "enable", "socketgate@portless.socket")
+    try:
+        done = status(gates, "portless")
+    finally:
+        gates.run("systemctl", "disable", "socketgate@portless.socket")
+    assert (done.returncode, "socketgate@portless.socket: bad-setting" in done.stdout) == (3, True)
+
+
+def test_a_gate_whose_socket_accepts_by_itself_has_failed(gates: Box) -> None:
+    drop_in = "/run/systemd/system/socketgate@stopped.socket.d/accept.conf"
+    gates.write(drop_in, "[Socket]\nAccept=yes\n")
+    gates.run("systemctl", "daemon-reload")
+    gates.run("systemctl", "start", "socketgate@stopped.socket")
+    try:
+        done = status(gates, "stopped")
+    finally:
+        gates.run("systemctl", "stop", "socketgate@stopped.socket")
+        gates.run("rm", drop_in)
+        gates.run("systemctl", "daemon-reload")
+    assert (done.returncode, "socketgate@stopped.socket: Accept=yes" in done.stdout) == (3, True)
