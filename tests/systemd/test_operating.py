@@ -56,6 +56,14 @@ def test_systemctl_reload_fails_when_the_rules_have_errors(gate: Box) -> None:
     assert gate.unit(GATE, "ActiveState") == {"ActiveState": "active"}
 
 
+@pytest.mark.usefixtures("no_rules")
+def test_check_finds_what_gates_cannot_read_though_root_can(gate: Box) -> None:
+    gate.write(DENY, "echod: 192.0.2.7\n", mode=0o600)
+    done = gate.run("socketgate", "check", "--no-lookups", check=False)
+    assert done.returncode == 2
+    assert done.stdout.startswith(f"{DENY}:1:1: gates, which run as socketgate, can't read")
+
+
 def test_a_reload_with_errors_says_them_in_the_journal(gate: Box) -> None:
     cursor = gate.cursor()
     gate.write(DENY, "ALL ALL\n")
