@@ -124,7 +124,9 @@ def prepare(
 
 
 def _excerpt(source: Source, parsed: Parsed) -> Source:
-    return replace(parsed.excerpt, whole=_hash(source)) if isinstance(source, Text) else source
+    """What is left of a rule file; an empty one is still seen to be empty."""
+    is_written = isinstance(source, Text) and source.data
+    return replace(parsed.excerpt, whole=_hash(source)) if is_written else source
 
 
 def _stub(source: Source) -> Source:

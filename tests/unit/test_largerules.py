@@ -21,6 +21,7 @@ from socketgate.largerules import (
 )
 from socketgate.rulefiles import load_saved_sources
 from socketgate.rules.policy import NotCovered
+from socketgate.rules.source import was_emptied
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.tablefile import indexes
 from tests.support.largefiles import ADDRESSES, ALLOW, DENY, KEY, Files
@@ -94,6 +95,20 @@ def test_an_unfinished_last_line_is_not_appended_to(files: Files) -> None:
     prepared = files.compile(OnError.LIBWRAP)
     files.append(" 192.0.2.8\n")
     assert appended_to(prepared) is None
+
+
+def test_a_file_that_was_empty_beside_a_large_one_was_not_emptied(files: Files) -> None:
+    """Else a mistake soon after would bring back the rules before (reload.EMPTIED_SECONDS)."""
+    files.allow.write_text("")
+    before = files.compile().sources
+    files.deny.write_text("ALL: 192.0.2.8\n")
+    assert not was_emptied(before, files.sources())
+
+
+def test_a_file_that_is_emptied_beside_a_large_one_is_seen(files: Files) -> None:
+    before = files.compile().sources
+    files.allow.write_text("")
+    assert was_emptied(before, files.compile().sources)
 
 
 def test_two_lists_of_addresses_alone_are_not_taken_for_each_other(files: Files) -> None:
