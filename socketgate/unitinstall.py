@@ -113,9 +113,17 @@ def _has(path: Path, text: str) -> bool:
 
 
 def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(path.parent)
     with replacing(path, 0o644) as file:
         file.write(text.encode())
+
+
+def _make_folder(folder: Path) -> None:
+    """And those it is in. Gates read there, whatever our umask is."""
+    if not folder.is_dir():
+        _make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)
 
 
 def _remove(root: Path, paths: Sequence[str]) -> tuple[str, ...]:

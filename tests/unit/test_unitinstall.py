@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,6 +29,17 @@ def test_what_is_written_is_ours_and_everybodys_to_read(tmp_path: Path) -> None:
     install(tmp_path, [A], PATHS, force=False)
     written = at(tmp_path, A)
     assert (owner_of(written), written.stat().st_mode & 0o777) == (Owner.OURS, 0o644)
+
+
+def test_whatever_the_umask_gates_can_read_it(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        install(tmp_path, [A], PATHS, force=False)
+    finally:
+        os.umask(before)
+    folder = at(tmp_path, A).parent
+    modes = [path.stat().st_mode & 0o777 for path in (folder.parent, folder, at(tmp_path, A))]
+    assert modes == [0o755, 0o755, 0o644]
 
 
 def test_the_text_follows_the_line_that_says_whose_it_is(tmp_path: Path) -> None:
