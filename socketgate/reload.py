@@ -159,6 +159,7 @@ class RulesInForce:
             stack.enter_context(self._settling_ends())
             sources = self._read()
             if sources == self.sources:
+                self._overtake()
                 self._accept()
                 return
             if (compiler := self._large()) is not None:  # a host file that was not known yet
@@ -166,12 +167,18 @@ class RulesInForce:
                 return
             table = build_table(sources)
             if self._config.on_error is OnError.LIBWRAP or not accounts_named(table):
+                self._overtake()
                 self._offer(sources, table)
             elif self._making is None:
                 rest = stack.pop_all()
                 self._begin(self._offer_by_accounts(sources, table, rest))
             else:
                 self._is_stale = True
+
+    def _overtake(self) -> None:
+        """What is being made is of files as they were: it must not come after what they are now."""
+        if self._making is not None:
+            self._making.cancel()
 
     def _reload_large(self, compiler: Compiler) -> None:
         self._is_stale = self._making is not None

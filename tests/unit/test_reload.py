@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: MIT
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -584,6 +585,44 @@ def test_what_is_written_to_a_large_host_file_holds(tmp_path: Path) -> None:
         assert (rules.generation, verdict and verdict.access) == (2, Access.DENY)
 
     play(scene())
+
+
+def test_a_small_file_in_the_place_of_a_large_one_that_is_being_compiled_counts(
+    tmp_path: Path,
+) -> None:
+    """What the child makes is of the file that was there before."""
+    files = Files(tmp_path)
+    files.allow.write_text("")
+    files.deny.write_text("ALL: 203.0.113.9\n" * (LARGE_BYTES // 16))
+
+    async def scene() -> None:
+        config, compiler = files.order().config, Compiler(files.order())
+        rules = RulesInForce(config, None, on_change=Calls(), on_settled=Calls(), compiler=compiler)
+        files.last_good.unlink()
+        replace(files)
+        rules.reload()
+        while not files.last_good.exists():  # the child has read it
+            await asyncio.sleep(0)
+        files.deny.write_text("sshd: 203.0.113.10\n")
+        rules.reload()
+        await rules.settled()
+        await rules.close()
+        verdicts = (rules.table.policy(*KEY).verdict(f"203.0.113.{last}") for last in (9, 10))
+        assert [one and one.access for one in verdicts] == [Access.ALLOW, Access.DENY]
+
+    play(scene())
+
+
+def test_rules_that_come_while_accounts_are_looked_up_for_others_count(tmp_path: Path) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.deny.write_text("ALL: ALL: user nobody\n")
+        stage.rules.reload()
+        stage.deny.write_text("ALL: 192.0.2.8\n")
+        stage.rules.reload()
+        await stage.rules.settled()
+        assert (stage.access("192.0.2.7"), stage.access("192.0.2.8")) == (Access.ALLOW, Access.DENY)
+
+    staged(tmp_path, scene)
 
 
 def test_clients_wait_for_what_is_appended_to_a_large_file(tmp_path: Path) -> None:
