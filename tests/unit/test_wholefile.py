@@ -49,6 +49,22 @@ def test_two_who_write_at_once_both_write_all_of_theirs(file: Path) -> None:
     assert (between, file.read_bytes()) == (b"other", b"one")
 
 
+def test_what_a_process_left_that_was_killed_goes_with_the_next(file: Path) -> None:
+    """Where the machine has no memory one is killed every half minute: they would fill the disk."""
+    file.with_name(".file.0123456789ab.new").write_bytes(b"half")
+    with replacing(file, 0o600):
+        pass
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_what_is_left_of_other_files_is_for_others_to_remove(file: Path) -> None:
+    draft = file.with_name(".file2.0123456789ab.new")
+    draft.write_bytes(b"half")
+    with replacing(file, 0o600):
+        pass
+    assert draft.exists()
+
+
 @pytest.mark.parametrize("mode", [0o600, 0o644, 0o664])
 def test_its_mode_is_the_one_given(file: Path, mode: int) -> None:
     before = os.umask(0o077)
