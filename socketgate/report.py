@@ -227,14 +227,15 @@ def backend_state(backend: Backend) -> BackendState:
     }
 
 
-def backend_trouble(backend: Backend) -> tuple[str, float]:
+def backend_trouble(backend: Backend) -> tuple[str, float | None]:
     """Why it would take no client now, or took none when it was last tried; empty if neither.
 
-    And when that was so. To try it without a client would start an instance of many a backend.
+    And when it was tried; None if it would take none now. To try it without a client would start
+    an instance of many a backend.
     """
     if not backend.channels:
         try:
             check_path(backend.path)
         except BackendUnavailable as error:
-            return str(error), time.time()
+            return str(error), None
     return backend.trouble, backend.trouble_at

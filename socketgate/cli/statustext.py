@@ -138,7 +138,8 @@ def _by(by: RefusedBy) -> str:
 
 def _seconds_untried(backend: BackendState, gate: GateState, now: float) -> int:
     """How long ago its trouble was, if it may be over: nobody waits, so it isn't tried. Else 0."""
-    return 0 if gate["held"] else int(now - (backend["trouble_at"] or now))
+    at = backend["trouble_at"]
+    return 0 if at is None or gate["held"] else max(int(now - at), 0)
 
 
 def _backend(backend: BackendState, gate: GateState, now: float, paint: Paint) -> str:

@@ -86,6 +86,14 @@ def test_a_trouble_that_may_be_over_is_said_with_its_time() -> None:
     assert "the last clients of sshd found no backend\n" in shown
 
 
+def test_a_trouble_that_is_still_to_come_is_one_of_now() -> None:
+    answer = in_trouble("closed the channel")
+    answer["gates"][0]["held"] = 0
+    answer["gates"][0]["backends"][0]["trouble_at"] = NOW + 60  # the clock went back
+    shown = status_text("sshd", answer, NOW, Paint(is_on=False))
+    assert "sshd.sock: closed the channel\n" in shown
+
+
 def test_a_trouble_while_a_client_waits_is_one_of_now() -> None:
     answer = in_trouble("takes too long")
     answer["gates"][0]["backends"][0]["trouble_at"] = NOW - 60
