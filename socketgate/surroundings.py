@@ -22,6 +22,7 @@ from socketgate.daemonname import name_problem
 from socketgate.pathwalk import Step, TooManyLinks, walk
 from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.names import NameKind, NameUse, first_uses
+from socketgate.rules.source import Absent, Sources
 from socketgate.rules.text import shown
 
 #: Whom gates run as: units/socketgate@.service.
@@ -65,11 +66,14 @@ def nearest_socket(name: str, known: Collection[str]) -> str:
     return near[0] if near else ""
 
 
-def missing_diagnostics(config: Config) -> Iterator[Diagnostic]:
+def missing_diagnostics(config: Config, sources: Sources) -> Iterator[Diagnostic]:
     """Rule files that somebody named and that aren't there; the default ones needn't be."""
     default = RulesConfig()
-    for key, path in (("allow", config.rules.allow), ("deny", config.rules.deny)):
-        if path not in (default.allow, default.deny) and not os.path.exists(path):  # noqa: PTH110
+    for key, path, source in (
+        ("allow", config.rules.allow, sources.allow),
+        ("deny", config.rules.deny, sources.deny),
+    ):
+        if isinstance(source, Absent) and path not in (default.allow, default.deny):
             place = config.places.get(("rules", key))
             yield _of_file(
                 Severity.WARNING,
@@ -207,7 +211,7 @@ def ban_diagnostics(store: Path) -> Iterator[Diagnostic]:
     for trouble in troubles:
         message = trouble.removeprefix(f"{store}: ").removesuffix(f": {REMEDY}")
         if reader.is_behind:
-            hint = "no gate starts without the bans: put the file right, or take it away"
+            hint = "no gate starts without them: mend it; if only you can't read it, ask as root"
             yield _of_file(Severity.ERROR, "unreadable-bans", str(store), message, hint)
         else:
             yield _of_file(Severity.WARNING, "damaged-bans", str(store), message, REMEDY)

@@ -118,7 +118,7 @@ def of_files(
     settings = [str(arguments.config or DEFAULT_PATH)]
     settings += [str(path) for path, _ in read_files(arguments.config)]
     host_files = [os.fsdecode(path) for path in sorted(sources.host_files)]
-    yield from missing_diagnostics(config)
+    yield from missing_diagnostics(config, sources)
     yield from file_diagnostics([sources.allow_origin, sources.deny_origin, *settings, *host_files])
     reader = gates_reader()
     if reader is not None and not (arguments.allow or arguments.deny or arguments.config):

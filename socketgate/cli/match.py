@@ -108,7 +108,9 @@ def configured(arguments: argparse.Namespace) -> Config:
         allow=arguments.allow or config.rules.allow,
         deny=arguments.deny or config.rules.deny,
     )
-    return replace(config, rules=rules)
+    typed = {("rules", key) for key in ("allow", "deny") if vars(arguments)[key]}
+    places = {key: place for key, place in config.places.items() if key not in typed}
+    return replace(config, rules=rules, places=places)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -127,11 +129,11 @@ def run(arguments: argparse.Namespace) -> int:
     near = nearest_socket(asked.daemon, socket_names())
     if near and near != asked.daemon.lower():
         complain(f"socketgate: no socket is called {asked.daemon}: did you mean {near}?")
-    for warning in missing_diagnostics(config):
-        complain(f"socketgate: {printable(warning.origin)}: {warning.message}")
     given = given_by(asked)
     addresses = client_addresses(asked.client, may_resolve=arguments.resolve)
     sources = read_sources(config.rules, extensions=not arguments.libwrap)
+    for warning in missing_diagnostics(config, sources):
+        complain(f"socketgate: {printable(warning.origin)}: {warning.message}")
     table = build_table(sources)
     if config.rules.on_error is OnError.KEEP:
         refuse_errors(table, as_json=arguments.json)

@@ -9,9 +9,10 @@ import pytest
 from socketgate.bans import Ban, parse_net
 from socketgate.banstore import REMEDY, Store
 from socketgate.config import Config, parse_config
+from socketgate.rulefiles import read_sources
 from socketgate.rules.diagnostic import Severity
 from socketgate.rules.names import NameUse, names_used
-from socketgate.rules.source import Sources
+from socketgate.rules.source import Sources, Unreadable
 from socketgate.rules.table import build_table
 from socketgate.surroundings import (
     ACL,
@@ -26,6 +27,7 @@ from socketgate.surroundings import (
     unreadable_diagnostics,
 )
 from tests.support.build import text_of
+from tests.support.forked import as_nobody
 
 
 def uses(allow: str) -> list[NameUse]:
@@ -88,7 +90,7 @@ def test_settings_of_a_daemon_that_no_socket_has_are_reported_and_make_its_name_
 def test_a_rule_file_that_the_configuration_names_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "deny").touch()
     config = configured(f'[rules]\nallow = "{tmp_path}/alow"\ndeny = "{tmp_path}/deny"\n')
-    (found,) = missing_diagnostics(config)
+    (found,) = missing_diagnostics(config, read_sources(config.rules))
     assert (found.brief, found.hint) == (
         f"{tmp_path}/alow:1:1: there is no such file: it has no rules",
         "create it, or name another: /x.toml:2: rules.allow",
@@ -96,7 +98,12 @@ def test_a_rule_file_that_the_configuration_names_must_be_there(tmp_path: Path) 
 
 
 def test_the_rule_files_of_the_default_need_not_be_there() -> None:
-    assert list(missing_diagnostics(Config())) == []
+    assert list(missing_diagnostics(Config(), Sources())) == []
+
+
+def test_a_rule_file_that_can_t_be_read_is_not_missing() -> None:
+    config = configured('[rules]\nallow = "/closed/rules"\n')
+    assert list(missing_diagnostics(config, Sources(allow=Unreadable("no")))) == []
 
 
 def groups(settings: str) -> list[str]:
@@ -254,6 +261,20 @@ def test_something_else_in_the_place_of_the_bans_is_an_error(tmp_path: Path) -> 
     (found,) = ban_diagnostics(tmp_path)
     assert (found.severity, found.code) == (Severity.ERROR, "unreadable-bans")
     assert found.brief == f"{tmp_path}:1:1: bans can't be read: not a regular file"
+
+
+def test_who_can_t_read_the_bans_is_not_told_to_take_them_away(tmp_path: Path) -> None:
+    store = tmp_path / "bans"
+    store.touch(mode=0o600)
+
+    def hints() -> str:
+        return " ".join(found.hint for found in ban_diagnostics(Path("bans")))
+
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        assert "only you can't read it, ask as root" in as_nobody(hints, folder=folder)
+    finally:
+        os.close(folder)
 
 
 def test_damaged_bans_are_a_warning_with_what_mends_them(tmp_path: Path) -> None:

@@ -439,6 +439,15 @@ def test_a_file_that_was_typed_and_is_not_there_is_a_warning(
     )
 
 
+def test_the_place_of_a_file_is_not_told_of_another_that_was_typed(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "config.toml").write_text(f'[rules]\ndeny = "{folder}/deny"\n')
+    files = [f"--deny={folder}/hosts.dney", f"--config={folder}/config.toml"]
+    assert main(["check", *files, "--no-lookups"]) == 0
+    assert "    hint: create it, or name another\n" in capsys.readouterr().out
+
+
 def test_no_rules_at_all_let_everybody_in(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check(folder)
     assert capsys.readouterr().out.endswith("hosts.deny): everybody is let in.\n")
