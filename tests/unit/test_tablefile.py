@@ -138,7 +138,10 @@ def test_nobody_waits_for_a_pipe_in_the_place_of_a_table(files: Files) -> None:
 def another_child(files: Files) -> Iterator["subprocess.Popen[str]"]:
     words = [sys.executable, "-c", CHILD, files.order().as_text()]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as child:
-        yield child
+        try:
+            yield child
+        finally:
+            child.kill()  # if the test failed while it waits for a lock of ours
 
 
 def waits_for_a_lock(child: "subprocess.Popen[str]") -> bool:
