@@ -122,7 +122,7 @@ def _make_folder(folder: Path) -> None:
     """And those it is in. Gates read there, whatever our umask is."""
     if not folder.is_dir():
         _make_folder(folder.parent)
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # another who installs may be first
         folder.chmod(0o755)
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 import os
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from socketgate.unitinstall import (
     owner_of,
     remove,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 
 A = UnitFile("/etc/a.socket.d/listen.conf", "[Socket]\nListenStream=7\n")
 B = UnitFile("/etc/b.service", "[Service]\nExecStart=/bin/cat\n")
@@ -40,6 +43,21 @@ def test_whatever_the_umask_gates_can_read_it(tmp_path: Path) -> None:
     folder = at(tmp_path, A).parent
     modes = [path.stat().st_mode & 0o777 for path in (folder.parent, folder, at(tmp_path, A))]
     assert modes == [0o755, 0o755, 0o644]
+
+
+def test_two_who_install_at_once_may_make_the_same_folder(tmp_path: Path) -> None:
+    roots = [tmp_path / str(number) for number in range(200)]
+    together = threading.Barrier(2)
+
+    def install_in_each(path: str) -> None:
+        for root in roots:
+            together.wait(PATIENCE_SECONDS)
+            install(root, [UnitFile(path, A.text)], [path], force=False)
+
+    paths = [A.path, f"{A.path}.other"]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(install_in_each, paths))
+    assert all(Path(f"{root}{path}").exists() for root in roots for path in paths)
 
 
 def test_the_text_follows_the_line_that_says_whose_it_is(tmp_path: Path) -> None:
