@@ -5,9 +5,11 @@ What the rules say by themselves is the business of rules/lint.py, and what must
 namecheck.py; here they are held against the socket units and the file modes.
 """
 
+import contextlib
 import difflib
 import os
 import pwd
+import re
 import stat
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
@@ -24,9 +26,13 @@ from socketgate.rules.diagnostic import Diagnostic, Severity
 from socketgate.rules.names import NameKind, NameUse, first_uses
 from socketgate.rules.source import Absent, Sources
 from socketgate.rules.text import shown
+from socketgate.socketunits import UNIT_FOLDERS
 
 #: Whom gates run as: units/socketgate@.service.
 GATE_USER = "socketgate"
+#: What makes it another, or gives it more: systemd.exec(5).
+GATE_DROP_INS = ("socketgate.service.d/*.conf", "socketgate@*.service.d/*.conf")
+RIGHTS = re.compile(rb"^\s*(User|Group|SupplementaryGroups|DynamicUser)\s*=", re.MULTILINE)
 #: Where a file has an acl(5).
 ACL = "system.posix_acl_access"
 
@@ -162,12 +168,25 @@ class Reader:
 
 
 def gates_reader() -> Reader | None:
-    """Whom gates run as; None where there is no such user."""
+    """Whom gates run as; None where there is no such user, or some gate may run as another."""
+    if is_user_changed(UNIT_FOLDERS):
+        return None
     try:
         account = pwd.getpwnam(GATE_USER)
     except KeyError:
         return None
     return Reader(account.pw_uid, frozenset(os.getgrouplist(GATE_USER, account.pw_gid)))
+
+
+def is_user_changed(folders: Iterable[Path]) -> bool:
+    """Whether a drop-in gives a gate's unit another user or groups. One we can't read doesn't."""
+    for folder in folders:
+        for pattern in GATE_DROP_INS:
+            for part in folder.glob(pattern):
+                with contextlib.suppress(OSError):
+                    if RIGHTS.search(part.read_bytes()):
+                        return True
+    return False
 
 
 def unreadable_diagnostics(paths: Iterable[str], reader: Reader) -> Iterator[Diagnostic]:

@@ -22,6 +22,7 @@ from socketgate.surroundings import (
     daemon_diagnostics,
     file_diagnostics,
     group_diagnostics,
+    is_user_changed,
     missing_diagnostics,
     nearest_socket,
     unreadable_diagnostics,
@@ -285,3 +286,29 @@ def test_damaged_bans_are_a_warning_with_what_mends_them(tmp_path: Path) -> None
     (found,) = ban_diagnostics(store.path)
     assert (found.severity, found.code) == (Severity.WARNING, "damaged-bans")
     assert (found.message, found.hint) == ("1 damaged line left out", REMEDY)
+
+
+@pytest.mark.parametrize(
+    ("drop_in", "is_changed"),
+    [
+        ("socketgate@sshd.service.d/user.conf", True),
+        ("socketgate@.service.d/user.conf", True),
+        ("socketgate.service.d/user.conf", True),
+        ("socketgate-command.service.d/user.conf", False),
+        ("sshd.service.d/user.conf", False),
+    ],
+)
+def test_a_gate_s_drop_in_may_change_whom_gates_run_as(
+    drop_in: str, is_changed: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / drop_in
+    file.parent.mkdir()
+    file.write_text("[Service]\nSupplementaryGroups=adm\n")
+    assert is_user_changed([tmp_path / "none", tmp_path]) is is_changed
+
+
+def test_a_drop_in_about_other_things_leaves_the_user(tmp_path: Path) -> None:
+    folder = tmp_path / "socketgate@sshd.service.d"
+    folder.mkdir()
+    (folder / "more.conf").write_text("[Service]\n# User=nobody\nLimitNOFILE=9\n")
+    assert not is_user_changed([tmp_path])
