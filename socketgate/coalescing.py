@@ -6,18 +6,23 @@ loop costs the same for one client as for thirty. Without it, a gate that is abo
 clients takes them by ones and twos.
 """
 
+import select
 import selectors
-import time
 from collections.abc import Callable
 
 #: As long as some ten clients cost the gate, and less than anybody notices.
 WAIT_SECONDS = 0.0002
 
 
+def nap(seconds: float) -> None:
+    """Wait, by select(2): time.sleep waits for a moment of the clock, which may be a false one."""
+    select.select((), (), (), seconds)
+
+
 class CoalescingSelector(selectors.EpollSelector):
     """For asyncio.SelectorEventLoop, which stands still for the wait."""
 
-    def __init__(self, wait: Callable[[float], None] = time.sleep) -> None:
+    def __init__(self, wait: Callable[[float], None] = nap) -> None:
         super().__init__()
         self._wait = wait
         self._is_wanted = False
