@@ -129,18 +129,19 @@ def test_a_command_runner_that_can_t_be_watched_is_out_of_reach(
 ) -> None:
     reason = f"epoll_ctl: {os.strerror(error)}"
     settings = f'[commands]\nsocket = "{tmp_path}/command.sock"'
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as runner:
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as runner,
+        gate_in(tmp_path, port, "ALL: ALL: spawn true\n", settings=settings) as gate,
+        contextlib.ExitStack() as stack,
+    ):
         runner.bind(f"{tmp_path}/command.sock")
         runner.listen()
-        with (
-            gate_in(tmp_path, port, "ALL: ALL: spawn true\n", settings=settings) as gate,
-            answered(gate.pid, "epoll_ctl", error, when="1"),
-            clients(port, 1) as [client],
-        ):
-            assert client.recv(1) == b""
-            [entry] = gate.wait_entries(1, SOCKETGATE_OUTCOME="refused")
-            said = f"the command runner can't be reached: {reason}"
-            assert entry["SOCKETGATE_LOOKUP"].endswith(said)
+        assert_settled(gate)  # from here on it watches its listener
+        stack.enter_context(answered(gate.pid, "epoll_ctl", error, when="1"))
+        [client] = stack.enter_context(clients(port, 1))
+        assert client.recv(1) == b""
+        [entry] = gate.wait_entries(1, SOCKETGATE_OUTCOME="refused")
+        assert entry["SOCKETGATE_LOOKUP"].endswith(f"the command runner can't be reached: {reason}")
 
 
 @errors(errno.ECONNABORTED, errno.EPROTO, errno.ENETDOWN, errno.EPERM)
