@@ -47,7 +47,7 @@ LAYERS = {
         varlink answers ownfolders control
         """,
     "what checks the rules and plays them through": """
-        socketunits gateunits surroundings namecheck dryrun
+        socketunits gateunits surroundings filecheck namecheck dryrun
         """,
     "the gate": "stations hearing acceptor gate",
     "what a gate tells": "report story explain operations metrics",

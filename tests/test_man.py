@@ -67,7 +67,7 @@ DEFAULTS = {
 #: Where diagnostics are made, and what their codes look like.
 FINDERS = {
     "rules.keyword", "rules.lint", "rules.lintaddress", "rules.lintfiles", "rules.lintoption",
-    "rules.lintword", "accountcheck", "namecheck", "surroundings",
+    "rules.lintword", "accountcheck", "namecheck", "surroundings", "filecheck",
 }  # fmt: skip
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 

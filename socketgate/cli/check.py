@@ -20,6 +20,13 @@ from socketgate.cli.output import (
 )
 from socketgate.config import Config
 from socketgate.configfiles import DEFAULT_PATH, read_files
+from socketgate.filecheck import (
+    ban_diagnostics,
+    file_diagnostics,
+    gates_reader,
+    missing_diagnostics,
+    unreadable_diagnostics,
+)
 from socketgate.namecheck import name_diagnostics
 from socketgate.rulefiles import read_sources
 from socketgate.rules.diagnostic import Diagnostic, Severity
@@ -27,15 +34,7 @@ from socketgate.rules.names import NameUse, names_used
 from socketgate.rules.source import Sources
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.socketunits import socket_names
-from socketgate.surroundings import (
-    ban_diagnostics,
-    daemon_diagnostics,
-    file_diagnostics,
-    gates_reader,
-    group_diagnostics,
-    missing_diagnostics,
-    unreadable_diagnostics,
-)
+from socketgate.surroundings import daemon_diagnostics, group_diagnostics
 from socketgate.trust import trusted_uids
 from socketgate.wording import count
 

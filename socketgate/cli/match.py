@@ -27,12 +27,13 @@ from socketgate.cli.streams import complain
 from socketgate.config import Config, OnError, load_config
 from socketgate.dryrun import Answer, Given, answer_given, answer_looked_up, canonical_address
 from socketgate.errors import ConfigError, RuleError
+from socketgate.filecheck import missing_diagnostics
 from socketgate.lookups import Lookups
 from socketgate.rulefiles import read_sources
 from socketgate.rules.request import UNKNOWN, Access, Endpoint, Request
 from socketgate.rules.table import RuleTable, build_table
 from socketgate.socketunits import socket_names
-from socketgate.surroundings import missing_diagnostics, nearest_socket
+from socketgate.surroundings import nearest_socket
 from socketgate.wording import count
 
 HELP = "say what the rules would answer a client, and why"
