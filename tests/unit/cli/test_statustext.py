@@ -77,29 +77,23 @@ def test_a_gate_whose_clients_find_no_backend_is_not_shown_as_well() -> None:
     assert "clients of sshd find no backend" in shown
 
 
-def test_a_trouble_that_may_be_over_is_said_with_its_time() -> None:
-    answer = in_trouble("closed the channel")
-    answer["gates"][0]["held"] = 0
-    answer["gates"][0]["backends"][0]["trouble_at"] = NOW - 60
+@pytest.mark.parametrize(
+    ("seconds_ago", "held", "said"),
+    [
+        (60, 0, ("closed (1min ago, not tried since)", "last clients of sshd found no backend")),
+        (60, 1, ("closed", "clients of sshd find no backend")),
+        (-60, 0, ("closed", "clients of sshd find no backend")),
+    ],
+    ids=["may be over", "somebody waits", "the clock went back"],
+)
+def test_a_trouble_is_one_of_now_unless_it_may_be_over(
+    seconds_ago: int, held: int, said: tuple[str, str]
+) -> None:
+    answer = in_trouble("closed")
+    answer["gates"][0]["held"] = held
+    answer["gates"][0]["backends"][0]["trouble_at"] = NOW - seconds_ago
     shown = status_text("sshd", answer, NOW, Paint(is_on=False))
-    assert "sshd.sock: closed the channel (1min ago, not tried since)\n" in shown
-    assert "the last clients of sshd found no backend\n" in shown
-
-
-def test_a_trouble_that_is_still_to_come_is_one_of_now() -> None:
-    answer = in_trouble("closed the channel")
-    answer["gates"][0]["held"] = 0
-    answer["gates"][0]["backends"][0]["trouble_at"] = NOW + 60  # the clock went back
-    shown = status_text("sshd", answer, NOW, Paint(is_on=False))
-    assert "sshd.sock: closed the channel\n" in shown
-
-
-def test_a_trouble_while_a_client_waits_is_one_of_now() -> None:
-    answer = in_trouble("takes too long")
-    answer["gates"][0]["backends"][0]["trouble_at"] = NOW - 60
-    shown = status_text("sshd", answer, NOW, Paint(is_on=False))
-    assert "sshd.sock: takes too long\n" in shown
-    assert "clients of sshd find no backend\n" in shown
+    assert [f"sshd.sock: {said[0]}\n" in shown, f"{said[1]}\n" in shown] == [True, True]
 
 
 def test_a_daemon_of_two_sockets_is_said_to_find_no_backend_once() -> None:
